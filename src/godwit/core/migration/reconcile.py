@@ -1,0 +1,151 @@
+"""Who runs the guest, from what both hosts say; and the one safe repair, if one is needed.
+
+The rows follow libvirt's failure model (docs/libvirt-behaviour.md): the state of the domain on each
+side, and whether a job holds it on the source. A host that does not answer is unknown, never
+absent. A repair that ends a copy is named only where that copy is proven never to have run, or
+proven to be a remainder; and only after both readings stayed the same for ``quiet_s``.
+"""
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
+
+from godwit.core.migration.events import Whereabouts
+from godwit.core.model import Presence, RunState, VmSighting
+
+__all__ = ["Repair", "Verdict", "reconcile"]
+
+#: libvirt's own keepalive between daemons gives up after 30 s, and only then does a side roll back
+#: by itself. A Finish in flight can still start the destination until then.
+_KEEPALIVE_QUIET_S: Final = 35.0
+
+#: Long enough for libvirt's own clean-up of a failed migration to be over.
+_SHORT_QUIET_S: Final = 2.0
+
+
+class Repair(Enum):
+    """What may be done, on which side."""
+
+    NONE = "none"
+    #: Destroy the destination's copy, which never ran.
+    DESTROY_DESTINATION = "destroy_destination"
+    #: Resume the source: the destination is proven to have nothing.
+    RESUME_SOURCE = "resume_source"
+    #: Destroy the source's copy: stopped for good, the destination runs.
+    DESTROY_SOURCE = "destroy_source"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What the pair of readings means. ``where`` holds after ``repair`` succeeded.
+
+    ``repair`` may be carried out only when the same pair was read for ``quiet_s`` seconds; while it
+    waits, and after it was done, both sides are read again.
+    """
+
+    where: Whereabouts
+    why: str
+    repair: Repair = Repair.NONE
+    quiet_s: float = 0.0
+
+
+def reconcile(source: VmSighting, destination: VmSighting, *, could_have_switched: bool) -> Verdict:
+    """Judge one pair of readings of the same VM.
+
+    ``could_have_switched`` says that the vCPUs may have stopped for a switch-over during this
+    migration: then a destination that does not answer may run a copy.
+    """
+    why = f"source: {source.describe()}; destination: {destination.describe()}"
+    if source.presence is Presence.UNKNOWN:
+        return Verdict(where=Whereabouts.CANNOT_KNOW, why=why)
+    if destination.presence is Presence.UNKNOWN:
+        return _destination_silent(source, why, could_have_switched=could_have_switched)
+    if not source.has_process:
+        return _source_gone(destination, why)
+    if not destination.has_process:
+        return _destination_gone(source, why)
+    return _both_there(source, destination, why)
+
+
+def _destination_silent(source: VmSighting, why: str, *, could_have_switched: bool) -> Verdict:
+    if source.has_process and source.has_job:
+        return Verdict(where=Whereabouts.IN_PROGRESS, why=why)
+    if source.state is RunState.RUNNING and not could_have_switched:
+        # The destination never got the whole state: whatever is left there can't run.
+        return Verdict(where=Whereabouts.SOURCE, why=why)
+    return Verdict(where=Whereabouts.CANNOT_KNOW, why=why)
+
+
+def _source_gone(destination: VmSighting, why: str) -> Verdict:
+    if not destination.has_process:
+        return Verdict(where=Whereabouts.NEITHER, why=why)
+    if destination.state is RunState.RUNNING:
+        return Verdict(where=Whereabouts.DESTINATION, why=why)
+    if destination.state is RunState.RUNNING_POSTCOPY_FAILED:
+        # Pages that only the source had are gone for ever: the guest can't go on.
+        return Verdict(where=Whereabouts.NEITHER, why=why)
+    if destination.state in {RunState.RUNNING_POSTCOPY, RunState.PAUSED_MIGRATION}:
+        # Finish may be about to start it.
+        return Verdict(where=Whereabouts.CANNOT_KNOW, why=why)
+    # Moved whole, and stopped there afterwards by somebody else.
+    return Verdict(where=Whereabouts.DESTINATION, why=why)
+
+
+def _destination_gone(source: VmSighting, why: str) -> Verdict:
+    if source.has_job:
+        # Before Prepare or after an abort: the job says that it is not over.
+        return Verdict(where=Whereabouts.IN_PROGRESS, why=why)
+    match source.state:
+        case RunState.PAUSED_MIGRATION | RunState.PAUSED_API_ERROR:
+            return Verdict(
+                where=Whereabouts.SOURCE,
+                why=why,
+                repair=Repair.RESUME_SOURCE,
+                quiet_s=_SHORT_QUIET_S,
+            )
+        case RunState.PAUSED_POSTCOPY | RunState.PAUSED_POSTCOPY_FAILED:
+            # The guest went on at the destination and died there: the source's memory is stale.
+            return Verdict(where=Whereabouts.NEITHER, why=why)
+        case _:
+            return Verdict(where=Whereabouts.SOURCE, why=why)
+
+
+def _both_there(source: VmSighting, destination: VmSighting, why: str) -> Verdict:
+    if destination.state in {RunState.RUNNING_POSTCOPY, RunState.RUNNING_POSTCOPY_FAILED}:
+        # Both sides are needed until the last page is over; libvirt finishes it.
+        return Verdict(where=Whereabouts.IN_PROGRESS, why=why)
+    if source.has_job:
+        return Verdict(where=Whereabouts.IN_PROGRESS, why=why)
+    if source.state is RunState.RUNNING:
+        return _source_runs(destination, why)
+    if destination.state is RunState.RUNNING:
+        # Stopped by the migration, or kept from resuming by a lock: the destination has it.
+        return Verdict(
+            where=Whereabouts.DESTINATION,
+            why=why,
+            repair=Repair.DESTROY_SOURCE,
+            quiet_s=_SHORT_QUIET_S,
+        )
+    if destination.state is RunState.PAUSED_MIGRATION:
+        # Nobody may have the full state. The destination never ran: it goes first, and then the
+        # source is resumed by the row above. Until the keepalive is over a Finish may still run.
+        return Verdict(
+            where=Whereabouts.IN_PROGRESS,
+            why=why,
+            repair=Repair.DESTROY_DESTINATION,
+            quiet_s=_KEEPALIVE_QUIET_S,
+        )
+    return Verdict(where=Whereabouts.CANNOT_KNOW, why=why)
+
+
+def _source_runs(destination: VmSighting, why: str) -> Verdict:
+    if destination.state is RunState.PAUSED_MIGRATION:
+        return Verdict(
+            where=Whereabouts.SOURCE,
+            why=why,
+            repair=Repair.DESTROY_DESTINATION,
+            quiet_s=_SHORT_QUIET_S,
+        )
+    if destination.state is RunState.RUNNING:
+        return Verdict(where=Whereabouts.BOTH, why=why)
+    return Verdict(where=Whereabouts.CANNOT_KNOW, why=why)

@@ -1,0 +1,157 @@
+"""Plans as values: they name everything, so that the executor has nothing left to choose.
+
+"No host fits" is a value with a reason for each host, never an error and never None.
+"""
+
+from dataclasses import dataclass, replace
+from enum import Enum
+
+from godwit.core.model import HostName, PlanId, VmId
+
+__all__ = ["Candidate", "Choice", "Move", "Plan", "PlanKind", "Recipe", "Refusal", "Unplaced"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """Why a rule does not let a VM go to a host: the numbers, and what would change the answer."""
+
+    rule: str
+    why: str
+    remedy: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """One host as a destination for one VM.
+
+    ``load_after`` is the projected load of the host with the VM on it: the larger of the promised
+    share of its memory and the busy share of its cores. It may take the VM when ``refusals`` is
+    empty.
+    """
+
+    host: HostName
+    refusals: tuple[Refusal, ...]
+    warnings: tuple[str, ...]
+    memory_after: float
+    cpu_after: float
+
+    @property
+    def load_after(self) -> float:
+        """The projected load, a fraction of what the host has to give."""
+        return max(self.memory_after, self.cpu_after)
+
+    @property
+    def fits(self) -> bool:
+        """Whether no rule refuses it."""
+        return not self.refusals
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """The answer to "where could this VM go?": every other host, the best first.
+
+    ``vm_refusals`` are reasons that lie in the VM itself and hold for every host.
+    """
+
+    vm: VmId
+    vm_name: str
+    source: HostName
+    vm_refusals: tuple[Refusal, ...]
+    candidates: tuple[Candidate, ...]
+
+    @property
+    def best(self) -> Candidate | None:
+        """The candidate to take, or None when there is none."""
+        if self.vm_refusals:
+            return None
+        return next((one for one in self.candidates if one.fits), None)
+
+    def candidate(self, host: HostName) -> Candidate | None:
+        """Return what was found about one host."""
+        return next((one for one in self.candidates if one.host == host), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """The parameters of one migration.
+
+    The pause limit starts at ``pause_start_s`` and is never raised above ``pause_max_s``.
+    ``bandwidth_bytes_per_s`` None leaves the stream unlimited. ``link_bytes_per_s`` is the speed
+    of the path where it is known, and bounds what steering believes of its measurements.
+    """
+
+    pause_start_s: float
+    pause_max_s: float
+    bandwidth_bytes_per_s: float | None = None
+    link_bytes_per_s: float | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 < self.pause_start_s <= self.pause_max_s:
+            msg = f"pause limits {self.pause_start_s} and {self.pause_max_s} are not in order"
+            raise ValueError(msg)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Move:
+    """One planned move. ``choice`` keeps every host's answer, so that "why" never has to guess."""
+
+    vm: VmId
+    vm_name: str
+    source: HostName
+    destination: HostName
+    memory_bytes: int
+    vcpus: int
+    recipe: Recipe
+    reason: str
+    choice: Choice
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unplaced:
+    """A VM that the plan can't move. It stays where it is and runs on: nothing is ever stopped."""
+
+    vm: VmId
+    vm_name: str
+    choice: Choice
+
+    @property
+    def refusals(self) -> tuple[Refusal, ...]:
+        """The reasons in the VM itself, else the first reason of each host, without repeats."""
+        if self.choice.vm_refusals:
+            return self.choice.vm_refusals
+        found: dict[tuple[str, str], Refusal] = {}
+        for candidate in self.choice.candidates:
+            for refusal in candidate.refusals[:1]:
+                found.setdefault((refusal.rule, refusal.why), refusal)
+        return tuple(found.values())
+
+
+class PlanKind(Enum):
+    """What was asked for."""
+
+    MIGRATE = "migrate"
+    DRAIN = "drain"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """Moves in the order in which they start, at most ``parallel`` of them at once.
+
+    ``generation`` is that of the cluster the plan was made from; a plan from an older one is
+    refused. ``host`` is the host to be drained.
+    """
+
+    id: PlanId
+    kind: PlanKind
+    generation: int
+    made_at_s: float
+    moves: tuple[Move, ...]
+    unplaced: tuple[Unplaced, ...] = ()
+    host: HostName | None = None
+    parallel: int = 1
+    notes: tuple[str, ...] = ()
+
+    def with_id(self, plan_id: PlanId) -> "Plan":
+        """Return the same plan under the id that the store gave it."""
+        return replace(self, id=plan_id)

@@ -1,0 +1,62 @@
+"""The plan that empties a host: a destination and a reason for each VM, and every VM that stays.
+
+Larger VMs choose first, because they are the ones that run out of room. Deadlines, the way back
+and the order by urgency are not planned here yet.
+"""
+
+from godwit.core.model import Cluster, HostName, PlanId, Vm
+from godwit.core.plan import Move, Plan, PlanKind, Unplaced
+from godwit.core.planner.place import choose_destination, explain
+from godwit.core.planner.settings import PauseSettings, recipe_for
+
+__all__ = ["plan_drain"]
+
+
+def plan_drain(cluster: Cluster, host: HostName, *, parallel: int, settings: PauseSettings) -> Plan:
+    """Plan to move every active VM off ``host``.
+
+    A VM that is shut off holds nothing and stays defined where it is; the plan says so in a note.
+    A VM that can't move is in ``unplaced`` with its reasons and is left running.
+    """
+    active = [vm for vm in cluster.vms_on(host) if vm.is_active]
+    leaving = frozenset(vm.id for vm in active)
+    moves: list[Move] = []
+    unplaced: list[Unplaced] = []
+    arriving: list[tuple[Vm, HostName]] = []
+    for vm in sorted(active, key=lambda one: (-one.policy.priority, -one.memory_bytes, one.name)):
+        choice = choose_destination(cluster, vm, arriving=tuple(arriving), leaving=leaving)
+        chosen = choice.best
+        if chosen is None:
+            unplaced.append(Unplaced(vm=vm.id, vm_name=vm.name, choice=choice))
+            continue
+        recipe, notes = recipe_for(cluster, vm, chosen.host, settings)
+        moves.append(
+            Move(
+                vm=vm.id,
+                vm_name=vm.name,
+                source=host,
+                destination=chosen.host,
+                memory_bytes=vm.memory_bytes,
+                vcpus=vm.vcpus,
+                recipe=recipe,
+                reason=explain(choice, chosen),
+                choice=choice,
+                warnings=chosen.warnings + notes,
+            )
+        )
+        arriving.append((vm, chosen.host))
+    shut_off = sorted(vm.name for vm in cluster.vms_on(host) if not vm.is_active)
+    notes_of_plan = (
+        (f"shut off, and stays defined here: {', '.join(shut_off)}",) if shut_off else ()
+    )
+    return Plan(
+        id=PlanId(""),
+        kind=PlanKind.DRAIN,
+        generation=cluster.generation,
+        made_at_s=cluster.taken_at_s,
+        moves=tuple(moves),
+        unplaced=tuple(unplaced),
+        host=host,
+        parallel=parallel,
+        notes=notes_of_plan,
+    )
