@@ -1,0 +1,117 @@
+"""Pydantic models of the API and of files, converted from and to core values by hand.
+
+The class names are those of the core: ``wire.Plan`` is what is sent of a ``plan.Plan``. Nothing
+here sends or receives, and no model decides anything.
+"""
+
+from godwit.wire.choices import Candidate, Choice, Refusal, choice_to_wire
+from godwit.wire.drains import Drain, DrainDetail
+from godwit.wire.hosts import (
+    Host,
+    HostObservation,
+    HostRecord,
+    Link,
+    Maintenance,
+    NewHost,
+    StoragePool,
+    check_peers,
+    host_record_from_wire,
+    host_record_to_wire,
+    host_to_wire,
+    new_host_from_wire,
+)
+from godwit.wire.journal import JournalEntry, journal_to_wire
+from godwit.wire.migrations import (
+    Failure,
+    Migration,
+    MigrationDetail,
+    Progress,
+    Result,
+    Round,
+    migration_to_wire,
+    progress_to_wire,
+    round_to_wire,
+)
+from godwit.wire.notices import HEARTBEAT_S, Notice, Status, Version
+from godwit.wire.plans import (
+    Acceptance,
+    DrainRequest,
+    MigrateRequest,
+    Move,
+    Plan,
+    PlanRequest,
+    Recipe,
+    Unplaced,
+    pause_settings_from_wire,
+    plan_to_wire,
+)
+from godwit.wire.problems import (
+    PROBLEM_MEDIA_TYPE,
+    ExitStatus,
+    Problem,
+    error_from_problem,
+    exit_status_of,
+    http_status_of,
+    problem_from_error,
+)
+from godwit.wire.vms import Cluster, Disk, Nic, Vm, VmPolicy, cluster_to_wire, vm_to_wire
+
+__all__ = [
+    "HEARTBEAT_S",
+    "PROBLEM_MEDIA_TYPE",
+    "Acceptance",
+    "Candidate",
+    "Choice",
+    "Cluster",
+    "Disk",
+    "Drain",
+    "DrainDetail",
+    "DrainRequest",
+    "ExitStatus",
+    "Failure",
+    "Host",
+    "HostObservation",
+    "HostRecord",
+    "JournalEntry",
+    "Link",
+    "Maintenance",
+    "MigrateRequest",
+    "Migration",
+    "MigrationDetail",
+    "Move",
+    "NewHost",
+    "Nic",
+    "Notice",
+    "Plan",
+    "PlanRequest",
+    "Problem",
+    "Progress",
+    "Recipe",
+    "Refusal",
+    "Result",
+    "Round",
+    "Status",
+    "StoragePool",
+    "Unplaced",
+    "Version",
+    "Vm",
+    "VmPolicy",
+    "check_peers",
+    "choice_to_wire",
+    "cluster_to_wire",
+    "error_from_problem",
+    "exit_status_of",
+    "host_record_from_wire",
+    "host_record_to_wire",
+    "host_to_wire",
+    "http_status_of",
+    "journal_to_wire",
+    "migration_to_wire",
+    "new_host_from_wire",
+    "pause_settings_from_wire",
+    "plan_to_wire",
+    "problem_from_error",
+    "progress_to_wire",
+    "round_to_wire",
+    "vm_to_wire",
+]

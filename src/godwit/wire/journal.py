@@ -1,0 +1,226 @@
+"""The journal of a migration as entries for people: when, who, what, and on what ground.
+
+Every kind of event has its sentence here; the mapping is one way, the journal itself is elsewhere.
+"""
+
+from typing import assert_never
+
+from godwit.core import migration as core
+from godwit.core.units import format_bytes, format_duration, format_rate
+from godwit.wire.shape import Reply
+
+__all__ = ["JournalEntry", "journal_to_wire"]
+
+
+class JournalEntry(Reply):
+    """One entry. ``who`` is godwit, a person, a host, or the hosts; ``ground`` is its evidence.
+
+    ``is_decision`` marks what Godwit or a person decided, as against what was seen.
+    """
+
+    at_s: float
+    event: str
+    who: str
+    what: str
+    ground: str = ""
+    is_decision: bool = False
+
+
+def journal_to_wire(
+    accepted: core.Accepted, events: tuple[core.Event, ...]
+) -> tuple[JournalEntry, ...]:
+    """Convert the birth of a migration and all its events, in order."""
+    move = accepted.move
+    attempt = f" (attempt {accepted.attempt})" if accepted.attempt > 1 else ""
+    first = JournalEntry(
+        at_s=accepted.at_s,
+        event="accepted",
+        who="person",
+        what=f"accepted the move of {move.vm_name} from {move.source}"
+        f" to {move.destination}{attempt}",
+        ground=move.reason,
+        is_decision=True,
+    )
+    return (first, *(_entry(accepted, one) for one in events))
+
+
+def _entry(accepted: core.Accepted, event: core.Event) -> JournalEntry:
+    match event:
+        case (
+            core.PreconditionsHeld()
+            | core.PreconditionsBroke()
+            | core.StartOrdered()
+            | core.PauseLimitOrdered()
+            | core.CancelOrdered()
+            | core.RepairOrdered()
+            | core.PersonAsked()
+            | core.DeadlinePassed()
+            | core.ControllerRestarted()
+        ):
+            return _decided(accepted, event)
+        case (
+            core.CopyStarted()
+            | core.RoundEnded()
+            | core.VcpusStopped()
+            | core.CallEnded()
+            | core.Found()
+            | core.VerifyEnded()
+        ):
+            return _seen(accepted, event)
+        case _:
+            assert_never(event)
+
+
+def _decided(  # noqa: PLR0911 - one arm an event
+    accepted: core.Accepted,
+    event: core.PreconditionsHeld
+    | core.PreconditionsBroke
+    | core.StartOrdered
+    | core.PauseLimitOrdered
+    | core.CancelOrdered
+    | core.RepairOrdered
+    | core.PersonAsked
+    | core.DeadlinePassed
+    | core.ControllerRestarted,
+) -> JournalEntry:
+    at_s, move = event.at_s, accepted.move
+    match event:
+        case core.PreconditionsHeld():
+            return _by_godwit(at_s, "preconditions_held", "read everything again: it still holds")
+        case core.PreconditionsBroke(failure=failure):
+            return _by_godwit(
+                at_s, "preconditions_broke", f"did not start it: {failure.cause}", failure.evidence
+            )
+        case core.StartOrdered():
+            what = f"tells {move.source} to start; pause limit"
+            what += f" {format_duration(move.recipe.pause_start_s)}"
+            return _by_godwit(at_s, "start_ordered", what)
+        case core.PauseLimitOrdered():
+            what = f"sets the pause limit to {format_duration(event.limit_s)}"
+            return _by_godwit(at_s, "pause_limit_ordered", what, event.why)
+        case core.CancelOrdered():
+            return _cancel(event)
+        case core.RepairOrdered():
+            what = f"repairs on {event.host}: {event.action.replace('_', ' ')}"
+            return _by_godwit(at_s, "repair_ordered", what, event.why)
+        case core.PersonAsked():
+            return JournalEntry(
+                at_s=at_s,
+                event="person_asked",
+                who="person",
+                what="asks to read both hosts again",
+                is_decision=True,
+            )
+        case core.DeadlinePassed():
+            return _by_godwit(at_s, "deadline_passed", "the phase lasted longer than it may")
+        case core.ControllerRestarted():
+            return _by_godwit(at_s, "controller_restarted", "a new controller took it over")
+        case _:
+            assert_never(event)
+
+
+def _seen(
+    accepted: core.Accepted,
+    event: core.CopyStarted
+    | core.RoundEnded
+    | core.VcpusStopped
+    | core.CallEnded
+    | core.Found
+    | core.VerifyEnded,
+) -> JournalEntry:
+    at_s, source = event.at_s, accepted.move.source
+    match event:
+        case core.CopyStarted():
+            return JournalEntry(
+                at_s=at_s, event="copy_started", who=source, what="copies the first memory"
+            )
+        case core.RoundEnded():
+            return _round(source, event)
+        case core.VcpusStopped():
+            what = "stopped the vCPUs for the switch-over"
+            return JournalEntry(at_s=at_s, event="vcpus_stopped", who=source, what=what)
+        case core.CallEnded():
+            failure = event.failure
+            return JournalEntry(
+                at_s=at_s,
+                event="call_ended",
+                who=source,
+                what=f"the migrate call {_CALLS[event.outcome]}"
+                + (f": {failure.cause}" if failure is not None else ""),
+                ground=failure.evidence if failure is not None else "",
+            )
+        case core.Found():
+            return JournalEntry(
+                at_s=at_s,
+                event="found",
+                who="hosts",
+                what=f"say that {_WHERE[event.where].format(move=accepted.move)}",
+                ground=event.why,
+            )
+        case core.VerifyEnded():
+            return _verified(accepted, event)
+        case _:
+            assert_never(event)
+
+
+_CALLS = {
+    core.CallOutcome.SUCCEEDED: "returned success",
+    core.CallOutcome.REFUSED: "was refused",
+    core.CallOutcome.ABORTED: "was aborted",
+    core.CallOutcome.UNKNOWN: "lost its answer",
+}
+
+_WHERE = {
+    core.Whereabouts.SOURCE: "{move.source} runs the guest, and only it",
+    core.Whereabouts.DESTINATION: "{move.destination} runs the guest, and only it",
+    core.Whereabouts.IN_PROGRESS: "the migration is still going on",
+    core.Whereabouts.BOTH: "BOTH run the guest",
+    core.Whereabouts.NEITHER: "NEITHER runs the guest",
+    core.Whereabouts.CANNOT_KNOW: "it can't be known yet who runs the guest",
+}
+
+
+def _by_godwit(at_s: float, event: str, what: str, ground: str = "") -> JournalEntry:
+    return JournalEntry(
+        at_s=at_s, event=event, who="godwit", what=what, ground=ground, is_decision=True
+    )
+
+
+def _cancel(event: core.CancelOrdered) -> JournalEntry:
+    failure = event.failure
+    return JournalEntry(
+        at_s=event.at_s,
+        event="cancel_ordered",
+        who="person" if event.by_person else "godwit",
+        what="orders the abort" + (f": {failure.cause}" if failure is not None else ""),
+        ground=failure.evidence if failure is not None else "",
+        is_decision=True,
+    )
+
+
+def _round(source: str, event: core.RoundEnded) -> JournalEntry:
+    one = event.round
+    what = f"round {one.number} left {format_bytes(one.remaining_bytes)}"
+    if one.dirty_bytes_per_s > 0:
+        what += f"; the guest writes {format_rate(one.dirty_bytes_per_s)}"
+    if one.bandwidth_bytes_per_s > 0:
+        what += f", the link carries {format_rate(one.bandwidth_bytes_per_s)}"
+    ground = ""
+    if one.implied_pause_s is not None:
+        ground = (
+            f"stopping here would pause the guest {format_duration(one.implied_pause_s)},"
+            f" the limit is {format_duration(one.pause_limit_s)}"
+        )
+    return JournalEntry(at_s=event.at_s, event="round_ended", who=source, what=what, ground=ground)
+
+
+def _verified(accepted: core.Accepted, event: core.VerifyEnded) -> JournalEntry:
+    result = event.result
+    heard = {True: "; the guest answers from there", False: "; the guest does NOT answer", None: ""}
+    return JournalEntry(
+        at_s=event.at_s,
+        event="verify_ended",
+        who="godwit",
+        what=f"verified the guest on {accepted.move.destination}{heard[result.answers]}",
+        ground="; ".join(result.notes),
+    )
