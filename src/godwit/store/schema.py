@@ -1,0 +1,119 @@
+"""The tables, and the triggers that keep the journal append-only.
+
+Columns beside ``payload`` repeat what listings and look-ups need; the payload is the value itself.
+No query stands here.
+"""
+
+from typing import Final
+
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+__all__ = [
+    "GENERATION",
+    "METADATA",
+    "SCHEMA_VERSION",
+    "TRIGGERS",
+    "VERSION",
+    "drains",
+    "hosts",
+    "journal",
+    "meta",
+    "migrations",
+    "plans",
+]
+
+#: Grows with every change that an older Godwit could not read.
+SCHEMA_VERSION: Final = 1
+
+#: The keys of ``meta``.
+VERSION: Final = "schema_version"
+GENERATION: Final = "cluster_generation"
+
+METADATA: Final = MetaData()
+
+meta: Final = Table(
+    "meta",
+    METADATA,
+    Column("key", Text, primary_key=True),
+    Column("value", Integer, nullable=False),
+)
+
+hosts: Final = Table(
+    "hosts",
+    METADATA,
+    Column("name", Text, primary_key=True),
+    Column("payload", Text, nullable=False),
+)
+
+plans: Final = Table(
+    "plans",
+    METADATA,
+    # Ids are random; the number keeps the order in which plans were made.
+    Column("number", Integer, primary_key=True),
+    Column("id", Text, nullable=False, unique=True),
+    Column("kind", Text, nullable=False),
+    Column("generation", Integer, nullable=False),
+    Column("made_at_s", Float, nullable=False),
+    Column("payload", Text, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+drains: Final = Table(
+    "drains",
+    METADATA,
+    Column("number", Integer, primary_key=True),
+    Column("id", Text, nullable=False, unique=True),
+    Column("plan", Text, ForeignKey("plans.id"), nullable=False),
+    Column("payload", Text, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+migrations: Final = Table(
+    "migrations",
+    METADATA,
+    Column("number", Integer, primary_key=True),
+    Column("id", Text, nullable=False, unique=True),
+    # No foreign key: the birth of a migration is never refused for the sake of a listing.
+    Column("plan", Text, nullable=False),
+    Column("vm_name", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("destination", Text, nullable=False),
+    Column("accepted_at_s", Float, nullable=False),
+    Column("ended", Boolean, nullable=False, default=False),
+    Index("migrations_by_plan", "plan"),
+    Index("migrations_by_ended", "ended"),
+    sqlite_autoincrement=True,
+)
+
+journal: Final = Table(
+    "journal",
+    METADATA,
+    Column("seq", Integer, primary_key=True),
+    Column("migration", Text, ForeignKey("migrations.id"), nullable=False),
+    # Counts the events of one migration like ``Migration.generation``: its birth is 1.
+    Column("generation", Integer, nullable=False),
+    Column("at_s", Float, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("payload", Text, nullable=False),
+    UniqueConstraint("migration", "generation"),
+    sqlite_autoincrement=True,
+)
+
+#: SQLite has no rights of its own: only a trigger can refuse a change for everybody, also for a
+#: person with a shell.
+TRIGGERS: Final = tuple(
+    f"CREATE TRIGGER IF NOT EXISTS journal_refuses_{verb.lower()} BEFORE {verb} ON journal"
+    " BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END"
+    for verb in ("UPDATE", "DELETE")
+)
