@@ -12,8 +12,6 @@ from typing import Protocol
 from godwit.core.migration import Accepted, Event
 from godwit.core.model import (
     CpuAnswer,
-    Disk,
-    DiskSighting,
     DrainId,
     HostName,
     HostObservation,
@@ -31,6 +29,9 @@ from godwit.core.plan import Plan
 __all__ = [
     "Clock",
     "Connector",
+    "DiskStamp",
+    "HostMover",
+    "HostReader",
     "HostReading",
     "HypervisorEvent",
     "HypervisorEventKind",
@@ -39,6 +40,7 @@ __all__ = [
     "MigrationOrder",
     "MigrationStats",
     "Prober",
+    "RepairAction",
     "Store",
     "StoredDrain",
 ]
@@ -54,8 +56,9 @@ class HostReading:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MigrationOrder:
-    """All that the source must be told. ``peer_uri`` and ``migration_address`` are those of the
-    destination, as the source reaches them.
+    """All that the source must be told.
+
+    ``peer_uri`` and ``migration_address`` are those of the destination, as the source reaches them.
     """
 
     vm: VmId
@@ -74,6 +77,21 @@ class MigrationStats:
     total_s: float | None
     transferred_bytes: int | None
     iterations: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DiskStamp:
+    """What a host's storage knows of one path: covered by a pool, there, and when it changed.
+
+    Times are seconds since the epoch, by the clock of the storage, as finely as it keeps them.
+    """
+
+    covered: bool
+    present: bool = False
+    modified_at_s: float = 0.0
+    changed_at_s: float = 0.0
+    capacity_bytes: int = 0
+    taken_at_s: float = 0.0
 
 
 class HypervisorEventKind(Enum):
@@ -99,8 +117,17 @@ class HypervisorEvent:
     stats: MigrationStats | None = None
 
 
-class HypervisorHost(Protocol):
-    """One host. Every method raises HostUnreachable when nothing could be asked."""
+class RepairAction(Enum):
+    """What can be done to one host's copy of a VM."""
+
+    DESTROY = "destroy"
+    RESUME = "resume"
+    UNDEFINE = "undefine"
+    ANNOUNCE = "announce"
+
+
+class HostReader(Protocol):
+    """What can be asked of one host. Raises HostUnreachable when nothing could be asked."""
 
     async def read(self) -> HostReading:
         """Read the host and all its VMs; bulk calls only."""
@@ -114,14 +141,31 @@ class HypervisorHost(Protocol):
         """Ask the hypervisor whether it can give a running guest its CPU."""
         ...
 
-    async def sees_disk(self, disk: Disk, size_hint: Vm) -> DiskSighting:
-        """Say whether this host sees the storage that a VM of another host has its disk on."""
+    async def stamp(self, path: str) -> DiskStamp:
+        """Say what this host's storage knows of a path."""
         ...
+
+    async def addresses(self, vm: VmId) -> tuple[str, ...]:
+        """Say under which network addresses the host knows the guest; often none."""
+        ...
+
+    def events(self) -> AsyncIterator[HypervisorEvent]:
+        """Yield events from the first step of the iteration on, in order."""
+        ...
+
+    async def close(self) -> None:
+        """Close all connections; never waits for a host that hangs."""
+        ...
+
+
+class HostMover(Protocol):
+    """What can be ordered of one host. Raises HostUnreachable when nothing could be asked."""
 
     async def migrate(self, order: MigrationOrder) -> None:
         """Move a VM away, peer to peer. Returns when the source's libvirt says that it is over.
 
-        Raises: StepRefused when it did not happen, OutcomeUnknown when the answer was lost.
+        Raises: Aborted, StepRefused when it did not happen, OutcomeUnknown when the answer was
+        lost.
         """
         ...
 
@@ -137,26 +181,13 @@ class HypervisorHost(Protocol):
         """Ask for the abort of a migration. A request: it may come too late."""
         ...
 
-    async def repair(self, vm: VmId, action: "RepairAction") -> None:
+    async def repair(self, vm: VmId, action: RepairAction) -> None:
         """Carry out one repair on this host's copy."""
         ...
 
-    def events(self) -> AsyncIterator[HypervisorEvent]:
-        """Yield events from now on, in order."""
-        ...
 
-    async def close(self) -> None:
-        """Close all connections."""
-        ...
-
-
-class RepairAction(Enum):
-    """What can be done to one host's copy of a VM."""
-
-    DESTROY = "destroy"
-    RESUME = "resume"
-    UNDEFINE = "undefine"
-    ANNOUNCE = "announce"
+class HypervisorHost(HostReader, HostMover, Protocol):
+    """One host, to be read and to be ordered."""
 
 
 class Connector(Protocol):
@@ -169,7 +200,7 @@ class Connector(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredDrain:
-    """A drain that was accepted: which plan, and what became of it. ``ended_at_s`` None: running."""
+    """A drain that was accepted, and what became of it; it runs while ``ended_at_s`` is None."""
 
     id: DrainId
     plan: PlanId

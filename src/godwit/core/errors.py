@@ -14,6 +14,7 @@
     ├── DriverError                the world is wrong
     │   ├── HostUnreachable        nothing was asked; safe to try again
     │   ├── StepRefused            it did not happen; the guest is where it was
+    │   │   └── Aborted            ... because an abort was ordered
     │   ├── OutcomeUnknown         it may have happened; only reading both sides may decide
     │   └── Unsupported            found by a capability probe, before anything was started
     └── Bug                        ours: an illegal transition, a broken invariant
@@ -26,6 +27,7 @@ error. This module maps nothing to HTTP or to exit statuses: see ``godwit.wire.p
 from typing import ClassVar
 
 __all__ = [
+    "Aborted",
     "BadSettings",
     "BadValue",
     "Bug",
@@ -150,6 +152,12 @@ class StepRefused(DriverError):
     """The hypervisor refused or rolled back: it did not happen."""
 
     code = "step_refused"
+
+
+class Aborted(StepRefused):
+    """A migration was aborted because somebody ordered that."""
+
+    code = "aborted"
 
 
 class OutcomeUnknown(DriverError):

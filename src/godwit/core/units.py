@@ -66,7 +66,7 @@ def _split(text: str, what: str, example: str) -> tuple[float, str]:
 
 
 def parse_bytes(text: str) -> int:
-    """Read a size such as ``256MiB``, ``2G`` (binary) or ``10GB`` (decimal); plain numbers are bytes.
+    """Read a size such as ``256MiB``, ``2G`` (binary) or ``10GB`` (decimal); the default is bytes.
 
     Raises: BadValue when the text is not a size.
     """

@@ -25,7 +25,7 @@ class DiskSighting(Enum):
     SAME = "same"
     #: The host has something else, or nothing, at that place.
     MISSING = "missing"
-    #: Declared shared by a person; no pool of the host covers the path, so nothing could be checked.
+    #: Declared shared by a person; no pool covers the path, so nothing could be checked.
     DECLARED = "declared"
     #: Neither declared shared nor on networked storage.
     LOCAL = "local"

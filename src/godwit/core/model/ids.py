@@ -4,7 +4,7 @@ from typing import NewType
 
 __all__ = ["DrainId", "HostName", "MigrationId", "PlanId", "VmId"]
 
-#: The name a person gave the host in the inventory; unique there. The libvirt host UUID is observed.
+#: The name a person gave the host in the inventory; unique. The libvirt host UUID is observed.
 HostName = NewType("HostName", str)
 #: The UUID of the libvirt domain, lower case with dashes; the same on every host.
 VmId = NewType("VmId", str)

@@ -7,13 +7,13 @@ __all__ = ["Presence", "RunState", "VmSighting"]
 
 
 class RunState(Enum):
-    """libvirt's state and reason of a domain, as far as a migration manager must tell them apart."""
+    """libvirt's state and reason of a domain, as far as moving VMs must tell them apart."""
 
     RUNNING = "running"
     #: Runs at the destination while pages are still missing.
     RUNNING_POSTCOPY = "running_postcopy"
     RUNNING_POSTCOPY_FAILED = "running_postcopy_failed"
-    #: Stopped by a migration: at the source after the vCPUs stopped, at a destination until resumed.
+    #: Stopped by a migration: a source after its vCPUs stopped, a destination until resumed.
     PAUSED_MIGRATION = "paused_migration"
     PAUSED_POSTCOPY = "paused_postcopy"
     PAUSED_POSTCOPY_FAILED = "paused_postcopy_failed"

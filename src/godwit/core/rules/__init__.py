@@ -14,6 +14,7 @@ from godwit.core.rules import (
     cores,
     cpu,
     devices,
+    identity,
     machine_type,
     maintenance,
     memory,
@@ -21,9 +22,19 @@ from godwit.core.rules import (
     storage,
     vm_state,
 )
+from godwit.core.rules.groups import GroupRule, resolve_groups
 from godwit.core.rules.placement import HostRule, Placement, VmRule
 
-__all__ = ["HOST_RULES", "VM_RULES", "HostRule", "Placement", "VmRule", "refusals_of"]
+__all__ = [
+    "HOST_RULES",
+    "VM_RULES",
+    "GroupRule",
+    "HostRule",
+    "Placement",
+    "VmRule",
+    "refusals_of",
+    "resolve_groups",
+]
 
 #: Reasons that lie in the VM, whatever the host.
 VM_RULES: Final[tuple[VmRule, ...]] = (vm_state.RULE, devices.RULE)
@@ -33,6 +44,7 @@ VM_RULES: Final[tuple[VmRule, ...]] = (vm_state.RULE, devices.RULE)
 HOST_RULES: Final[tuple[HostRule, ...]] = (
     availability.RULE,
     maintenance.RULE,
+    identity.RULE,
     machine_type.RULE,
     cpu.RULE,
     storage.RULE,
