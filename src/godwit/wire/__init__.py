@@ -42,6 +42,7 @@ from godwit.wire.plans import (
     PlanRequest,
     Recipe,
     Unplaced,
+    move_to_wire,
     pause_settings_from_wire,
     plan_to_wire,
 )
@@ -107,6 +108,7 @@ __all__ = [
     "http_status_of",
     "journal_to_wire",
     "migration_to_wire",
+    "move_to_wire",
     "new_host_from_wire",
     "pause_settings_from_wire",
     "plan_to_wire",

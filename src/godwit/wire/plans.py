@@ -18,6 +18,7 @@ __all__ = [
     "PlanRequest",
     "Recipe",
     "Unplaced",
+    "move_to_wire",
     "pause_settings_from_wire",
     "plan_to_wire",
 ]
@@ -125,7 +126,7 @@ def plan_to_wire(plan: core.Plan) -> Plan:
         kind="drain" if plan.kind is core.PlanKind.DRAIN else "migrate",
         generation=plan.generation,
         made_at_s=plan.made_at_s,
-        moves=tuple(_move(one) for one in plan.moves),
+        moves=tuple(move_to_wire(one) for one in plan.moves),
         unplaced=tuple(_unplaced(one) for one in plan.unplaced),
         host=plan.host,
         parallel=plan.parallel,
@@ -133,7 +134,8 @@ def plan_to_wire(plan: core.Plan) -> Plan:
     )
 
 
-def _move(move: core.Move) -> Move:
+def move_to_wire(move: core.Move) -> Move:
+    """Convert a move."""
     recipe = move.recipe
     return Move(
         vm=move.vm,

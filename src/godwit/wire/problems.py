@@ -65,6 +65,7 @@ TABLE: Final[Mapping[str, Statuses]] = {
     "driver_error": Statuses(502, ExitStatus.WORLD_WRONG),
     "host_unreachable": Statuses(503, ExitStatus.WORLD_WRONG),
     "step_refused": Statuses(502, ExitStatus.WORLD_WRONG),
+    "aborted": Statuses(409, ExitStatus.WORK_FAILED),
     "outcome_unknown": Statuses(504, ExitStatus.UNKNOWN),
     "unsupported": Statuses(502, ExitStatus.WORLD_WRONG),
     "controller_unreachable": Statuses(503, ExitStatus.WORLD_WRONG),

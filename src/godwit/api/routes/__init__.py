@@ -1,0 +1,1 @@
+"""The routes, one module a resource. Each is a few lines: translate, call, translate."""

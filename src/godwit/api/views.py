@@ -1,0 +1,88 @@
+"""The engine's views and notices as wire models: the only conversions that know the engine."""
+
+from godwit import wire
+from godwit.core.model import MigrationId
+from godwit.core.plan import Unplaced
+from godwit.engine import Acceptance, Controller, DrainState, DrainView, Notice
+
+__all__ = [
+    "acceptance_to_wire",
+    "drain_detail_to_wire",
+    "drain_to_wire",
+    "migration_detail_to_wire",
+    "notice_to_wire",
+]
+
+
+def drain_to_wire(view: DrainView) -> wire.Drain:
+    """Convert a drain, without its plan."""
+    return wire.Drain(
+        id=view.id,
+        plan_id=view.plan.id,
+        host=view.host,
+        state=view.state.value,
+        is_ended=view.state is not DrainState.RUNNING,
+        accepted_at_s=view.accepted_at_s,
+        ended_at_s=view.ended_at_s,
+        moves_planned=len(view.plan.moves),
+        parallel=view.plan.parallel,
+        migrations=tuple(wire.migration_to_wire(one) for one in view.migrations),
+        remaining=tuple(view.remaining),
+        unplaced=_names(view.plan.unplaced),
+    )
+
+
+def _names(unplaced: tuple[Unplaced, ...]) -> tuple[str, ...]:
+    return tuple(one.vm_name for one in unplaced)
+
+
+def drain_detail_to_wire(view: DrainView, *, last_notice: int) -> wire.DrainDetail:
+    """Convert a drain with its plan."""
+    return wire.DrainDetail(
+        **dict(drain_to_wire(view)), plan=wire.plan_to_wire(view.plan), last_notice=last_notice
+    )
+
+
+def acceptance_to_wire(acceptance: Acceptance, *, last_notice: int) -> wire.Acceptance:
+    """Convert what accepting set going."""
+    return wire.Acceptance(
+        plan=acceptance.plan.id,
+        migrations=tuple(acceptance.migrations),
+        drain=acceptance.drain,
+        last_notice=last_notice,
+    )
+
+
+def migration_detail_to_wire(
+    controller: Controller, migration_id: MigrationId
+) -> wire.MigrationDetail:
+    """Read and convert a migration whole. Raises: UnknownMigration.
+
+    Everything is read without a pause in between, so that it all belongs to one instant.
+    """
+    migration = controller.migration(migration_id)
+    accepted, events = controller.life(migration_id)
+    progress = controller.progress(migration_id)
+    return wire.MigrationDetail(
+        **dict(wire.migration_to_wire(migration)),
+        move=wire.move_to_wire(migration.move),
+        rounds=tuple(wire.round_to_wire(one) for one in migration.rounds),
+        journal=wire.journal_to_wire(accepted, tuple(events)),
+        progress=wire.progress_to_wire(progress) if progress is not None else None,
+        last_notice=controller.last_notice,
+    )
+
+
+def notice_to_wire(notice: Notice) -> wire.Notice:
+    """Convert a notice."""
+    migration, progress, drain = notice.migration, notice.progress, notice.drain
+    return wire.Notice(
+        number=notice.number,
+        at_s=notice.at_s,
+        kind=notice.kind.value,
+        text=notice.text,
+        migration=wire.migration_to_wire(migration) if migration is not None else None,
+        progress=wire.progress_to_wire(progress) if progress is not None else None,
+        drain=drain_to_wire(drain) if drain is not None else None,
+        host=notice.host,
+    )
