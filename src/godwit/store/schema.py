@@ -111,9 +111,23 @@ journal: Final = Table(
 )
 
 #: SQLite has no rights of its own: only a trigger can refuse a change for everybody, also for a
-#: person with a shell.
-TRIGGERS: Final = tuple(
-    f"CREATE TRIGGER IF NOT EXISTS journal_refuses_{verb.lower()} BEFORE {verb} ON journal"
-    " BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END"
-    for verb in ("UPDATE", "DELETE")
+#: person with a shell. The one on INSERT stops INSERT OR REPLACE, which deletes without asking the
+#: trigger on DELETE, and keeps the events of a migration without a gap.
+TRIGGERS: Final = (
+    """
+    CREATE TRIGGER journal_refuses_update BEFORE UPDATE ON journal
+    BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END
+    """,
+    """
+    CREATE TRIGGER journal_refuses_delete BEFORE DELETE ON journal
+    BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END
+    """,
+    """
+    CREATE TRIGGER journal_refuses_gaps BEFORE INSERT ON journal
+    WHEN EXISTS (SELECT 1 FROM journal WHERE seq = NEW.seq)
+        OR NEW.generation <> (
+            SELECT 1 + coalesce(max(generation), 0) FROM journal WHERE migration = NEW.migration
+        )
+    BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END
+    """,
 )
