@@ -22,6 +22,9 @@ from godwit.lab.problems import LabUnfit
 __all__ = ["build_fabric", "check_addresses_are_free", "connect_host"]
 
 
+# No spanning tree and no delay: a port forwards from its first frame on.
+BRIDGE = "type bridge stp_state 0 forward_delay 0 mcast_snooping 0"
+
 
 def check_addresses_are_free() -> None:
     """Refuse when an interface of this machine already uses the lab's addresses.
@@ -48,9 +51,7 @@ def build_fabric() -> None:
             line
             for network in Network
             for line in (
-                # No spanning tree and no delay: a port forwards from its first frame on.
-                f"link add {network.bridge} type bridge stp_state 0 forward_delay 0 "
-                "mcast_snooping 0",
+                f"link add {network.bridge} {BRIDGE}",
                 f"link set {network.bridge} up",
             )
         ],
@@ -65,9 +66,7 @@ def build_fabric() -> None:
         run(["ip", "link", "set", interface, "up"])
         _plug(port, network)
     client = f"link add eth0 type veth peer name client netns {FABRIC_NAMESPACE}"
-    _batch(
-        CLIENT_NAMESPACE, [client, f"addr add {CLIENT_ADDRESS}/24 dev eth0", "link set eth0 up"]
-    )
+    _batch(CLIENT_NAMESPACE, [client, f"addr add {CLIENT_ADDRESS}/24 dev eth0", "link set eth0 up"])
     _plug("client", Network.GUEST)
 
 
@@ -86,7 +85,7 @@ def connect_host(address: HostAddress) -> None:
             *cables,
             f"addr add {address.management}/24 dev {Network.MANAGEMENT.interface}",
             f"addr add {address.migration}/24 dev {Network.MIGRATION.interface}",
-            f"link add {bridge} type bridge stp_state 0 forward_delay 0 mcast_snooping 0",
+            f"link add {bridge} {BRIDGE}",
             f"link set {guest} master {bridge}",
             *(f"link set {name} up" for name in (*_interfaces(), bridge)),
         ],

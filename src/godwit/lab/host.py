@@ -10,17 +10,18 @@ import shlex
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from godwit.lab.accelerator import KVM
 from godwit.lab.commands import in_network_namespace, run, try_run
 from godwit.lab.host_files import host_files, host_links
 from godwit.lab.layout import HostAddress
 from godwit.lab.places import Places
 from godwit.lab.problems import LabFailed, LabMisused
 from godwit.lab.processes import Process, end_all, living, process_of
-from godwit.lab.state import HostRecord
+from godwit.lab.state import HostRecord, LabState, exclusive
 
 __all__ = ["LabHost", "create_host_files", "start_host"]
 
@@ -37,8 +38,6 @@ class LabHost:
     address: HostAddress
     record: HostRecord
     places: Places
-    # How the lab powers a host on: only it may change the state file.
-    power_on_by: Callable[[str], "LabHost"]
 
     @property
     def name(self) -> str:
@@ -59,9 +58,7 @@ class LabHost:
         """Say whether the host has power."""
         return self.record.init_pid > 0 and self.init.is_alive()
 
-    def run(
-        self, argv: Sequence[str], *, timeout_s: float = 60.0, stdin: str | None = None
-    ) -> str:
+    def run(self, argv: Sequence[str], *, timeout_s: float = 60.0, stdin: str | None = None) -> str:
         """Run a program inside the host and return its output.
 
         Raises: LabMisused when the host has no power; LabFailed when the program fails.
@@ -100,8 +97,30 @@ class LabHost:
             )
 
     def power_on(self) -> "LabHost":
-        """Boot the host; its disks are as they were, its /run is new. Returns the new host."""
-        return self.power_on_by(self.name)
+        """Boot the host and start its libvirtd, and return it as it is from now on.
+
+        Its disks are as they were, its /run is new. A host that has power stays as it is.
+
+        Raises: LabFailed when it does not come up.
+        """
+        with exclusive(self.places):
+            state = LabState.load(self.places)
+            if state is None:
+                raise LabMisused("No lab is up.", remedy="godwit lab up")
+            records = [record for record in state.hosts if record.name == self.name]
+            host = replace(self, record=records[0])
+            if host.is_on():
+                return host
+            record = start_host(
+                self.places,
+                self.address,
+                userland=Path(state.userland),
+                accelerator=state.accelerator,
+            )
+            state.with_host(record).save(self.places)
+        host = replace(self, record=record)
+        host.start_libvirtd()
+        return host
 
     def processes(self) -> tuple[Process, ...]:
         """Return the processes of the host, its first one among them."""
@@ -122,13 +141,22 @@ class LabHost:
 
         During a migration there is one on the source and one on the destination.
         """
+        return self._qemus().get(guest)
+
+    def guests_running(self) -> tuple[str, ...]:
+        """Return the guests that have a QEMU process on this host, by name."""
+        return tuple(sorted(self._qemus()))
+
+    def _qemus(self) -> dict[str, int]:
+        qemus = {}
         for process in self.processes():
             if not process.program().startswith("qemu-system"):
                 continue
-            # libvirt starts QEMU with "-name guest=NAME,...".
-            if any(text.split(",")[0] == f"guest={guest}" for text in process.arguments()):
-                return process.pid
-        return None
+            for text in process.arguments():
+                # libvirt starts QEMU with "-name guest=NAME,...".
+                if text.startswith("guest="):
+                    qemus[text.split(",")[0].removeprefix("guest=")] = process.pid
+        return qemus
 
     def start_libvirtd(self) -> None:
         """Start libvirtd if it does not run, and wait until it answers.
@@ -177,7 +205,7 @@ def create_host_files(places: Places, address: HostAddress, hosts: Sequence[Host
 
 
 def start_host(
-    places: Places, address: HostAddress, *, userland: Path, devices: Sequence[str]
+    places: Places, address: HostAddress, *, userland: Path, accelerator: str
 ) -> HostRecord:
     """Boot a host whose files and network exist, without libvirtd; return how to know it.
 
@@ -187,7 +215,7 @@ def start_host(
     boot = [
         *("unshare", "--mount", "--uts", "--pid", "--ipc", "--fork", "--"),
         *("sh", str(BOOT_SCRIPT), address.name, str(userland), str(folder), str(places.shared)),
-        *devices,
+        *_devices(accelerator),
     ]
     # A shell in between starts it in a session of its own and ends, so that the host is no child
     # of ours: it outlives this command, and whoever is process 1 here reaps it.
@@ -202,9 +230,17 @@ def start_host(
     init = _only_child(int(output[0]))
     if init is None:
         raise LabFailed(f"The host {address.name} ended at once.", evidence=log.read_text()[-2000:])
-    return HostRecord(
-        name=address.name, init_pid=init.pid, init_started_ticks=init.started_ticks
-    )
+    return HostRecord(name=address.name, init_pid=init.pid, init_started_ticks=init.started_ticks)
+
+
+def _devices(accelerator: str) -> Sequence[str]:
+    devices = ["net/tun"]
+    if accelerator == KVM:
+        devices.append("kvm")
+    # Post-copy migration takes page faults through it where the kernel has it.
+    if Path("/dev/userfaultfd").exists():
+        devices.append("userfaultfd")
+    return devices
 
 
 def _only_child(pid: int) -> Process | None:

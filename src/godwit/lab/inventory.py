@@ -5,17 +5,78 @@ Read-only; everything is asked of the hosts at the moment of the call.
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from godwit.lab.host import LabHost
 from godwit.lab.host_files import SHARED_FOLDER
-from godwit.lab.layout import HostAddress
+from godwit.lab.layout import HostAddress, Network
+from godwit.lab.links import Link
 from godwit.lab.problems import LabFailed
+from godwit.lab.processes import process_of
 from godwit.lab.state import GuestRecord
 
-__all__ = ["Copies", "copies_of", "hosts_toml"]
+__all__ = ["Copies", "HostStatus", "LabStatus", "LinkStatus", "copies_of", "hosts_toml", "look"]
 
 Copies = Mapping[str, str]
 ASK_S = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkStatus:
+    """One link of a host as it is now; no rate means no limit."""
+
+    is_cut: bool
+    rate_bytes_per_s: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostStatus:
+    """One host as it is now; ``guests`` are those that have a QEMU process on it."""
+
+    name: str
+    uri: str
+    has_power: bool
+    libvirtd: str
+    links: Mapping[str, LinkStatus]
+    guests: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabStatus:
+    """The whole lab as it is now."""
+
+    accelerator: str
+    link: str
+    hosts: tuple[HostStatus, ...]
+
+
+def look(hosts: Sequence[LabHost], *, link: str, accelerator: str) -> LabStatus:
+    """Look at every host, without asking any libvirtd: it works when they are all dead."""
+    return LabStatus(
+        accelerator=accelerator, link=link, hosts=tuple(_host_status(host) for host in hosts)
+    )
+
+
+def _host_status(host: LabHost) -> HostStatus:
+    links = {}
+    for network in Network:
+        link = Link(host=host.address, network=network)
+        links[network.value] = LinkStatus(
+            is_cut=link.is_cut(), rate_bytes_per_s=link.rate_bytes_per_s()
+        )
+    libvirtd = host.libvirtd_pid()
+    process = None if libvirtd is None else process_of(libvirtd)
+    daemon = "dead"
+    if process is not None:
+        daemon = "stopped" if process.is_stopped() else "running"
+    return HostStatus(
+        name=host.name,
+        uri=host.uri,
+        has_power=host.is_on(),
+        libvirtd=daemon,
+        links=links,
+        guests=host.guests_running(),
+    )
 
 
 def hosts_toml(addresses: Sequence[HostAddress]) -> str:

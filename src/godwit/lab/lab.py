@@ -15,30 +15,27 @@ from types import MappingProxyType
 
 from godwit.core.units import parse_bytes, parse_rate
 from godwit.lab import remains, requirements
-from godwit.lab.accelerator import KVM, choose_accelerator
+from godwit.lab.assembly import bring_up, clear_remains, read_state
 from godwit.lab.domain import Workload, disk_path, domain_xml
-from godwit.lab.fabric import build_fabric, check_addresses_are_free, connect_host
-from godwit.lab.guest_image import GuestImage, build_guest_image
+from godwit.lab.fabric import check_addresses_are_free
 from godwit.lab.guests import Guest
-from godwit.lab.host import LabHost, create_host_files, start_host
-from godwit.lab.inventory import Copies, copies_of, hosts_toml
+from godwit.lab.host import LabHost
+from godwit.lab.inventory import Copies, LabStatus, copies_of, hosts_toml, look
 from godwit.lab.layout import (
     GUESTS_MAX,
     HOSTS_MAX,
-    HostAddress,
     Network,
     guest_address,
     guest_mac,
-    host_address,
-    host_names,
+    known_host,
     stable_uuid,
 )
 from godwit.lab.links import Link, link_rate
+from godwit.lab.meter import SECONDS_MAX_DEFAULT, Meter
 from godwit.lab.places import Places, cache_folder
 from godwit.lab.problems import LabFailed, LabMisused
 from godwit.lab.progress import Say, silent
-from godwit.lab.state import GuestRecord, HostRecord, LabState, boot_id, exclusive
-from godwit.lab.userland import build_userland
+from godwit.lab.state import GuestRecord, LabState, boot_id, exclusive
 
 __all__ = ["Lab"]
 
@@ -72,10 +69,10 @@ class Lab:
             if cls._is_up_already(places, hosts, link):
                 say("the lab is up already")
                 return cls(places=places)
-            _clear_remains(places, say)
+            clear_remains(places, say)
             check_addresses_are_free()
             try:
-                _bring_up(places, hosts, link, say)
+                bring_up(places, hosts, link, say)
             except BaseException:
                 remains.clear(places)
                 raise
@@ -116,7 +113,7 @@ class Lab:
 
     @staticmethod
     def _is_up_already(places: Places, hosts: int, link: str) -> bool:
-        state = _read_state(places)
+        state = read_state(places)
         if state is None or state.phase != "running" or state.boot_id != boot_id():
             return False
         lab = Lab(places=places)
@@ -143,7 +140,10 @@ class Lab:
 
     def hosts(self) -> tuple[LabHost, ...]:
         """Return all hosts, with power or without."""
-        return tuple(self._host(record) for record in self.state().hosts)
+        return tuple(
+            LabHost(address=known_host(record.name), record=record, places=self.places)
+            for record in self.state().hosts
+        )
 
     def host(self, name: str) -> LabHost:
         """Return one host.
@@ -163,31 +163,6 @@ class Lab:
     def hosts_toml(self) -> str:
         """Return the hosts as text that ``godwit host add --file`` reads."""
         return hosts_toml([host.address for host in self.hosts()])
-
-    def _host(self, record: HostRecord) -> LabHost:
-        return LabHost(
-            address=_address(record.name),
-            record=record,
-            places=self.places,
-            power_on_by=self._power_on,
-        )
-
-    def _power_on(self, name: str) -> LabHost:
-        with exclusive(self.places):
-            host = self.host(name)
-            if host.is_on():
-                return host
-            state = self.state()
-            record = start_host(
-                self.places,
-                host.address,
-                userland=Path(state.userland),
-                devices=_devices(state.accelerator),
-            )
-            state.with_host(record).save(self.places)
-            host = self._host(record)
-            host.start_libvirtd()
-            return host
 
     # Guests
 
@@ -266,6 +241,18 @@ class Lab:
         with exclusive(self.places):
             self._forget_guest(record)
 
+    def meter(
+        self, guests: Sequence[str] = (), *, seconds_max: float = SECONDS_MAX_DEFAULT
+    ) -> Meter:
+        """Return a meter of the named guests, or of all; use it as a context manager."""
+        chosen = [self.guest(name) for name in guests] if guests else self.guests()
+        return Meter(chosen, seconds_max=seconds_max)
+
+    def status(self) -> LabStatus:
+        """Look at every host: power, libvirtd, links, guests."""
+        state = self.state()
+        return look(self.hosts(), link=state.link, accelerator=state.accelerator)
+
     def copies(self, guest: str) -> Copies:
         """Return host -> state in libvirt's words, for every host that knows the guest.
 
@@ -301,87 +288,6 @@ class Lab:
         state = self.state()
         guests = tuple(guest for guest in state.guests if guest.name != record.name)
         replace(state, guests=guests).save(self.places)
-
-
-def _read_state(places: Places) -> LabState | None:
-    try:
-        return LabState.load(places)
-    except LabFailed:
-        return None  # a file that can't be read is the remains of something: cleared with the rest
-
-
-def _clear_remains(places: Places, say: Say) -> None:
-    found = remains.find(places)
-    if found and not places.state_file.exists():
-        raise LabMisused(
-            f"There are namespaces of a lab, but {places.root} knows nothing of it.",
-            evidence=", ".join(found.namespaces or found.interfaces),
-            remedy="If it is a lab with another GODWIT_LAB_DIR, use that one; "
-            "if not: godwit lab down",
-        )
-    if found or places.root.exists():
-        say("clearing the remains of an earlier lab")
-        remains.clear(places)
-
-
-def _bring_up(places: Places, hosts: int, link: str, say: Say) -> None:
-    state = LabState(
-        boot_id=boot_id(),
-        link=link,
-        hosts=tuple(HostRecord(name=name) for name in host_names(hosts)),
-    )
-    state.save(places)
-    cache = cache_folder()
-    userland = build_userland(cache, say)
-    image = build_guest_image(cache, userland, say)
-    accelerator = choose_accelerator(cache, userland, image, say)
-    state = replace(state, userland=str(userland), accelerator=accelerator)
-    state.save(places)
-    _fill_shared(places, image)
-    say("making the network")
-    build_fabric()
-    addresses = [_address(record.name) for record in state.hosts]
-    for address in addresses:
-        create_host_files(places, address, addresses)
-        connect_host(address)
-        Link(host=address, network=Network.MIGRATION).limit(link_rate(link))
-    for address in addresses:
-        say(f"booting {address.name}")
-        record = start_host(
-            places, address, userland=userland, devices=_devices(accelerator)
-        )
-        state = state.with_host(record)
-        state.save(places)
-    state = replace(state, phase="running")
-    lab = Lab(places=places)
-    for host in [lab._host(record) for record in state.hosts]:
-        say(f"starting libvirtd on {host.name}")
-        host.start_libvirtd()
-    state.save(places)
-
-
-def _fill_shared(places: Places, image: GuestImage) -> None:
-    boot = places.shared / "boot"
-    boot.mkdir(parents=True)
-    for file in (image.kernel, image.initramfs):
-        shutil.copyfile(file, boot / file.name)
-
-
-def _devices(accelerator: str) -> Sequence[str]:
-    devices = ["net/tun"]
-    if accelerator == KVM:
-        devices.append("kvm")
-    # Post-copy migration takes page faults through it where the kernel has it.
-    if Path("/dev/userfaultfd").exists():
-        devices.append("userfaultfd")
-    return devices
-
-
-def _address(name: str) -> HostAddress:
-    address = host_address(name)
-    if address is None:
-        raise LabMisused(f"{name!r} is no name of a lab host.")
-    return address
 
 
 def _check_guest(name: str, disk: str, memory_bytes: int, workload: Workload) -> None:

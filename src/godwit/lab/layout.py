@@ -17,6 +17,8 @@ import uuid
 from dataclasses import dataclass
 from enum import StrEnum
 
+from godwit.lab.problems import LabMisused
+
 __all__ = [
     "CLIENT_NAMESPACE",
     "FABRIC_NAMESPACE",
@@ -28,6 +30,7 @@ __all__ = [
     "host_address",
     "host_names",
     "is_lab_namespace",
+    "known_host",
     "stable_uuid",
 ]
 
@@ -122,6 +125,17 @@ def host_address(name: str) -> HostAddress | None:
     if match is None or int(match[1]) > HOSTS_MAX:
         return None
     return HostAddress(name=name, number=int(match[1]))
+
+
+def known_host(name: str) -> HostAddress:
+    """Return the address plan of a host whose name is known to be one.
+
+    Raises: LabMisused when it is not.
+    """
+    address = host_address(name)
+    if address is None:
+        raise LabMisused(f"{name!r} is no name of a lab host.")
+    return address
 
 
 def host_names(count: int) -> tuple[str, ...]:

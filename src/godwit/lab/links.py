@@ -74,9 +74,7 @@ class Link:
 
     def is_cut(self) -> bool:
         """Say whether frames are being lost on purpose."""
-        shown = run(
-            in_network_namespace(FABRIC_NAMESPACE, ["bridge", "-json", "link", "show"])
-        )
+        shown = run(in_network_namespace(FABRIC_NAMESPACE, ["bridge", "-json", "link", "show"]))
         ports = {port.get("ifname"): port.get("state") for port in json.loads(shown or "[]")}
         return ports.get(self.port) != "forwarding"
 

@@ -27,6 +27,10 @@ class Process:
         """Say whether it still runs; a zombie does not."""
         return process_of(self.pid) == self
 
+    def is_stopped(self) -> bool:
+        """Say whether it was stopped by a signal."""
+        return _stat_fields(self.pid)[:1] == ["T"]
+
     def program(self) -> str:
         """Return its short name, empty once it is gone."""
         return _read(_PROC / str(self.pid) / "comm").strip()
@@ -62,9 +66,7 @@ class Process:
 
 def process_of(pid: int) -> Process | None:
     """Return the process that has an id now, None when there is none or it is a zombie."""
-    text = _read(_PROC / str(pid) / "stat")
-    # The name in parentheses may contain anything, so count from its end.
-    fields = text.rpartition(")")[2].split()
+    fields = _stat_fields(pid)
     if len(fields) < 20 or fields[0] in {"Z", "X"}:
         return None
     return Process(pid=pid, started_ticks=int(fields[19]))
@@ -96,6 +98,11 @@ def end_all(processes: Iterable[Process], *, timeout_s: float = 10.0) -> tuple[P
     for process in chosen:
         process.send(signal.SIGKILL)
     return wait_gone(chosen, timeout_s=timeout_s)
+
+
+def _stat_fields(pid: int) -> list[str]:
+    # The name in parentheses may contain anything, so count from its end.
+    return _read(_PROC / str(pid) / "stat").rpartition(")")[2].split()
 
 
 def _read(path: Path) -> str:

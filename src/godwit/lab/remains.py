@@ -63,7 +63,9 @@ def clear(places: Places) -> Remains:
     found = find(places)
     own = {process.pid for process in found.processes}
     if own & {os.getpid(), os.getppid()} or _inside_lab():
-        raise LabMisused("The lab can't be taken down from inside.", remedy="Leave its shell first.")
+        raise LabMisused(
+            "The lab can't be taken down from inside.", remedy="Leave its shell first."
+        )
     stubborn = end_all(found.processes)
     if stubborn:
         names = ", ".join(f"{process.program()} ({process.pid})" for process in stubborn)

@@ -46,8 +46,9 @@ FETCH_KERNEL = """
 export APT_CONFIG="$MMDEBSTRAP_APT_CONFIG"
 mkdir -p "$1/opt/kernel"
 cd "$1/opt/kernel"
-image=$(apt-cache depends linux-image-cloud-amd64 | sed -n 's/.*Depends: \\(linux-image-[0-9]\\)/\\1/p')
-apt-get download $image
+apt-cache depends linux-image-cloud-amd64 |
+	sed -n 's/.*Depends: \\(linux-image-[0-9]\\)/\\1/p' |
+	xargs apt-get download
 """
 BUILD_TIMEOUT_S = 1800.0
 

@@ -117,14 +117,15 @@ static void resize(uint64_t size_bytes)
 	struct sysinfo facts;
 	uint64_t count = size_bytes / PAGE;
 
+	sysinfo(&facts);
+	if (size_bytes > (facts.freeram * facts.mem_unit + page_count * PAGE) / 10 * 9) {
+		memory.refused++;
+		memory.wanted_set_bytes = memory.set_bytes;
+		return;
+	}
 	release();
 	if (count == 0)
 		return;
-	sysinfo(&facts);
-	if (size_bytes > facts.freeram * facts.mem_unit / 10 * 9) {
-		memory.refused++;
-		return;
-	}
 	pages = reserve(count * PAGE);
 	generations = reserve(count * 8);
 	noise_sums = reserve(count * 8);
@@ -192,8 +193,8 @@ void *memory_run(void *unused)
 	sched_setscheduler(0, SCHED_IDLE, &none);
 	for (;;) {
 		if (memory.wanted_set_bytes != set_bytes) {
+			resize(memory.wanted_set_bytes);
 			set_bytes = memory.wanted_set_bytes;
-			resize(set_bytes);
 			cursor = patrol_cursor = sweep_left = 0;
 			previous_ns = now_ns();
 		}

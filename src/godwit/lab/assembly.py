@@ -1,0 +1,90 @@
+"""Puts a lab together, step by step, each recorded before the next; and clears a broken one.
+
+The caller holds the lab's lock and decides what to do about a failure: see ``lab``.
+"""
+
+import shutil
+from dataclasses import replace
+
+from godwit.lab import remains
+from godwit.lab.accelerator import choose_accelerator
+from godwit.lab.fabric import build_fabric, connect_host
+from godwit.lab.guest_image import GuestImage, build_guest_image
+from godwit.lab.host import LabHost, create_host_files, start_host
+from godwit.lab.layout import Network, host_names, known_host
+from godwit.lab.links import Link, link_rate
+from godwit.lab.places import Places, cache_folder
+from godwit.lab.problems import LabFailed, LabMisused
+from godwit.lab.progress import Say
+from godwit.lab.state import HostRecord, LabState, boot_id
+from godwit.lab.userland import build_userland
+
+__all__ = ["bring_up", "clear_remains", "read_state"]
+
+
+def read_state(places: Places) -> LabState | None:
+    """Return what the lab remembers; None when there is nothing that can be read."""
+    try:
+        return LabState.load(places)
+    except LabFailed:
+        return None  # a file that can't be read is the remains of something: cleared with the rest
+
+
+def clear_remains(places: Places, say: Say) -> None:
+    """Take away what a lab that crashed left behind.
+
+    Raises: LabMisused when it may be a lab that another folder knows of.
+    """
+    found = remains.find(places)
+    if found and not places.state_file.exists():
+        raise LabMisused(
+            f"There are namespaces of a lab, but {places.root} knows nothing of it.",
+            evidence=", ".join(found.namespaces or found.interfaces),
+            remedy="If it is a lab with another GODWIT_LAB_DIR, use that one; "
+            "if not: godwit lab down",
+        )
+    if found or places.root.exists():
+        say("clearing the remains of an earlier lab")
+        remains.clear(places)
+
+
+def bring_up(places: Places, hosts: int, link: str, say: Say) -> None:
+    """Make a lab on a machine that has none; on failure the caller clears what there is."""
+    state = LabState(
+        boot_id=boot_id(),
+        link=link,
+        hosts=tuple(HostRecord(name=name) for name in host_names(hosts)),
+    )
+    state.save(places)
+    cache = cache_folder()
+    userland = build_userland(cache, say)
+    image = build_guest_image(cache, userland, say)
+    accelerator = choose_accelerator(cache, userland, image, say)
+    state = replace(state, userland=str(userland), accelerator=accelerator)
+    state.save(places)
+    _fill_shared(places, image)
+    say("making the network")
+    build_fabric()
+    addresses = [known_host(record.name) for record in state.hosts]
+    for address in addresses:
+        create_host_files(places, address, addresses)
+        connect_host(address)
+        Link(host=address, network=Network.MIGRATION).limit(link_rate(link))
+    booted = []
+    for address in addresses:
+        say(f"booting {address.name}")
+        record = start_host(places, address, userland=userland, accelerator=accelerator)
+        booted.append(LabHost(address=address, record=record, places=places))
+        state = state.with_host(record)
+        state.save(places)
+    for host in booted:
+        say(f"starting libvirtd on {host.name}")
+        host.start_libvirtd()
+    replace(state, phase="running").save(places)
+
+
+def _fill_shared(places: Places, image: GuestImage) -> None:
+    boot = places.shared / "boot"
+    boot.mkdir(parents=True)
+    for file in (image.kernel, image.initramfs):
+        shutil.copyfile(file, boot / file.name)
