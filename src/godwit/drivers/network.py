@@ -55,7 +55,7 @@ async def _echo(address: str, timeout_s: float) -> bool:
     loop = asyncio.get_running_loop()
     token = os.urandom(8)
     with icmp.sock as sock:
-        sock.setblocking(False)
+        sock.settimeout(0)
         try:
             sock.connect((address, 0))
             sock.send(_packet(_ECHO_V6 if is_v6 else _ECHO_V4, token))

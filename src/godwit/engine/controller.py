@@ -4,8 +4,14 @@ It owns the inventory, the plans, the migrations and the drains of one store. It
 itself: the planner chooses, ``step`` walks, the runners carry out. It knows nothing of HTTP.
 """
 
+import asyncio
+import contextlib
+import secrets
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+from typing import Final
 
+from godwit.core.errors import HostUnreachable, PlanStale, Refused, UnknownPlan
 from godwit.core.migration import Accepted, Event, Migration
 from godwit.core.model import (
     Cluster,
@@ -17,13 +23,25 @@ from godwit.core.model import (
     PlanId,
     Progress,
 )
-from godwit.core.plan import Plan
-from godwit.core.planner import PauseSettings
-from godwit.engine.notices import Notice
+from godwit.core.plan import Plan, PlanKind
+from godwit.core.planner import PauseSettings, plan_drain, plan_migration
+from godwit.core.rules import GroupRule
+from godwit.engine.admission import admit_hosts
+from godwit.engine.drains import DrainRun, view_of
+from godwit.engine.fleet import Fleet
+from godwit.engine.lookup import find_vm
+from godwit.engine.migrations import Migrations
+from godwit.engine.notices import Notice, NoticeKind, Notices
+from godwit.engine.observation import Observer
+from godwit.engine.runner import World
 from godwit.engine.views import Acceptance, DrainView
-from godwit.ports import Clock, Connector, Journal, Prober, Store
+from godwit.engine.watch import WatchLimits
+from godwit.ports import Clock, Connector, Journal, Prober, Store, StoredDrain
 
 __all__ = ["Controller"]
+
+#: Plans, drains and migrations looked through to find what a plan led to.
+_LOOK_BACK: Final = 200
 
 
 class Controller:
@@ -37,81 +55,284 @@ class Controller:
         connector: Connector,
         prober: Prober,
         clock: Clock,
-    ) -> None: ...
+        group_rules: tuple[GroupRule, ...] = (),
+        limits: WatchLimits | None = None,
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._prober = prober
+        self._limits = limits or WatchLimits()
+        # Milliseconds of the wall clock: numbers grow over restarts of the controller, too.
+        self._notices = Notices(first_number=int(clock.now_s() * 1000))
+        self._fleet = Fleet(store=store, connector=connector)
+        self._migrations = Migrations(
+            journal=journal, notices=self._notices, clock=clock, make_world=self._world
+        )
+        self._observer = Observer(
+            fleet=self._fleet,
+            store=store,
+            clock=clock,
+            group_rules=group_rules,
+            reservations=self._migrations.reservations,
+        )
+        self._drains: dict[DrainId, DrainRun] = {}
+        self._drain_tasks: dict[DrainId, asyncio.Task[None]] = {}
+        self._accepting = asyncio.Lock()
+
+    def _world(self) -> World:
+        return World(
+            fleet=self._fleet,
+            scan=self._observer.scan,
+            prober=self._prober,
+            clock=self._clock,
+            limits=self._limits,
+        )
 
     async def start(self) -> None:
         """Adopt every unfinished migration, then be ready."""
+        self._migrations.adopt_unfinished()
+        for stored in self._store.drains(limit=_LOOK_BACK):
+            if stored.ended_at_s is None:
+                now_s = self._clock.now_s()
+                self._store.put_drain(replace(stored, ended_at_s=now_s, interrupted=True))
 
     async def close(self) -> None:
         """Stop watching. Migrations in flight go on by themselves; the next controller adopts."""
+        self._notices.close()
+        tasks = [task for task in self._drain_tasks.values() if not task.done()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._migrations.close()
+        await self._fleet.close()
 
     @property
     def is_busy(self) -> bool:
         """Whether migrations or drains of this controller are under way."""
+        drains = any(not task.done() for task in self._drain_tasks.values())
+        return drains or self._migrations.is_busy
+
+    # The inventory.
 
     def host_records(self) -> tuple[HostRecord, ...]:
         """The inventory, by name."""
+        return self._fleet.records()
 
     async def add_hosts(self, records: Sequence[HostRecord]) -> tuple[Host, ...]:
-        """Reach, read and record hosts: all of them, or none. Raises: BadValue (name or host UUID
-        twice, name in use), HostUnreachable, Unsupported.
+        """Reach, read and record hosts: all of them, or none.
+
+        Raises: BadValue when a name or a host's UUID is there twice, HostUnreachable when one
+        does not answer.
         """
+        hosts = await admit_hosts(self._fleet, records)
+        for host in hosts:
+            self._tell_host(host.name, "added")
+        return hosts
 
     async def remove_host(self, name: HostName) -> None:
         """Forget a host; its VMs are left alone. Raises: UnknownHost, Refused while in use."""
+        self._fleet.record(name)
+        for one in self._migrations.newest(limit=_LOOK_BACK):
+            if not one.is_ended and name in {one.move.source, one.move.destination}:
+                raise Refused(
+                    f"{name} can't be removed now",
+                    evidence=f"migration {one.id} of {one.move.vm_name} is {one.phase.word}",
+                    remedy="Wait for it, or cancel it.",
+                )
+        await self._fleet.remove(name)
+        self._tell_host(name, "removed")
 
     async def set_maintenance(self, name: HostName, *, on: bool) -> HostRecord:
         """Put a host into maintenance or take it out. Raises: UnknownHost."""
+        record = self._fleet.record(name)
+        if record.in_maintenance != on:
+            record = replace(record, in_maintenance=on)
+            self._fleet.put([record])
+            self._tell_host(name, "in maintenance" if on else "out of maintenance")
+        return record
+
+    def _tell_host(self, name: HostName, text: str) -> None:
+        self._notices.publish(NoticeKind.HOST, at_s=self._clock.now_s(), host=name, text=text)
 
     async def scan(self) -> Cluster:
         """Read every host now, ask the questions the rules need, and return the cluster."""
+        return await self._observer.scan()
+
+    # Plans.
 
     async def plan_migration(
         self, vm: str, *, destination: HostName | None, settings: PauseSettings
     ) -> Plan:
         """Plan one move. Raises: UnknownVm, UnknownHost, NoDestination, Refused."""
+        if destination is not None:
+            self._fleet.record(destination)
+        cluster = await self.scan()
+        found = find_vm(cluster, vm)
+        plan = plan_migration(cluster, found, destination=destination, settings=settings)
+        return self._store.add_plan(plan)
 
     async def plan_drain(self, host: HostName, *, parallel: int, settings: PauseSettings) -> Plan:
         """Plan to empty a host. Raises: UnknownHost, HostUnreachable."""
+        self._fleet.record(host)
+        cluster = await self.scan()
+        observed = cluster.host(host)
+        if not observed.is_known:
+            raise HostUnreachable(
+                f"{host} does not answer, so it can't be drained",
+                evidence=observed.unreachable,
+                remedy="A drain needs a live host. What its VMs do is unknown.",
+            )
+        return self._store.add_plan(plan_drain(cluster, host, parallel=parallel, settings=settings))
 
     def plan(self, plan_id: PlanId) -> Plan:
         """Return a plan. Raises: UnknownPlan."""
+        return self._store.plan(plan_id)
 
     async def accept(self, plan_id: PlanId) -> Acceptance:
-        """Set a plan going; at once, it does not wait for it. A drain puts its host into
-        maintenance first. Raises: UnknownPlan, PlanStale, Refused (the VM migrates already).
+        """Set a plan going, and return at once. Accepting it again returns the same acceptance.
+
+        A drain puts its host into maintenance first. Raises: UnknownPlan, PlanStale, Refused when
+        a VM of it migrates already.
         """
+        plan = self._store.plan(plan_id)
+        async with self._accepting:
+            if (earlier := self._accepted_before(plan)) is not None:
+                return earlier
+            cluster = await self.scan()
+            if cluster.generation != plan.generation:
+                raise PlanStale(
+                    "the cluster is not the one that the plan was made from",
+                    evidence=f"plan {plan.id} is of generation {plan.generation}, the cluster is"
+                    f" at {cluster.generation}: hosts or VMs have changed since",
+                    remedy="Plan again.",
+                )
+            if plan.kind is PlanKind.DRAIN:
+                return await self._accept_drain(plan)
+            started = tuple(self._migrations.start(plan, move) for move in plan.moves)
+            return Acceptance(plan=plan, migrations=started, drain=None)
+
+    def _accepted_before(self, plan: Plan) -> Acceptance | None:
+        for stored in self._store.drains(limit=_LOOK_BACK):
+            if stored.plan == plan.id:
+                return Acceptance(plan=plan, migrations=(), drain=stored.id)
+        found = tuple(
+            one.id for one in self._migrations.newest(limit=_LOOK_BACK) if one.plan == plan.id
+        )
+        return Acceptance(plan=plan, migrations=found, drain=None) if found else None
+
+    async def _accept_drain(self, plan: Plan) -> Acceptance:
+        assert plan.host is not None, "a drain names its host"
+        running = [run for run in self._drains.values() if run.plan.host == plan.host]
+        if any(not self._drain_tasks[run.stored.id].done() for run in running):
+            raise Refused(
+                f"{plan.host} is being drained already",
+                remedy="See `godwit status`.",
+            )
+        await self.set_maintenance(plan.host, on=True)
+        stored = StoredDrain(
+            id=DrainId(f"d-{secrets.token_hex(3)}"),
+            plan=plan.id,
+            host=plan.host,
+            accepted_at_s=self._clock.now_s(),
+        )
+        self._store.put_drain(stored)
+        run = DrainRun(
+            stored,
+            plan,
+            start=self._migrations.start,
+            wait=self._migrations.wait,
+            scan=self.scan,
+            look=self._migrations.get,
+            changed=lambda: self._tell_drain(stored.id),
+        )
+        self._drains[stored.id] = run
+        self._drain_tasks[stored.id] = asyncio.create_task(self._run_drain(run))
+        return Acceptance(plan=plan, migrations=(), drain=stored.id)
+
+    async def _run_drain(self, run: DrainRun) -> None:
+        await run.run()
+        now_s = self._clock.now_s()
+        run.stored = replace(run.stored, ended_at_s=now_s, cancelled=run.is_cancelled)
+        self._store.put_drain(run.stored)
+        self._tell_drain(run.stored.id)
+
+    def _tell_drain(self, drain_id: DrainId) -> None:
+        view = self.drain(drain_id)
+        self._notices.publish(
+            NoticeKind.DRAIN, at_s=self._clock.now_s(), drain=view, text=view.state.value
+        )
+
+    # Migrations and drains.
 
     def migrations(self, *, limit: int) -> tuple[Migration, ...]:
         """The newest migrations, newest first."""
+        return self._migrations.newest(limit=limit)
 
     def migration(self, migration_id: MigrationId) -> Migration:
         """Return one. Raises: UnknownMigration."""
+        return self._migrations.get(migration_id)
 
     def life(self, migration_id: MigrationId) -> tuple[Accepted, tuple[Event, ...]]:
         """The journal of one. Raises: UnknownMigration."""
+        return self._migrations.life(migration_id)
 
     def progress(self, migration_id: MigrationId) -> Progress | None:
         """The last statistics of a migration that runs now."""
+        return self._migrations.progress(migration_id)
 
     async def cancel(self, migration_id: MigrationId) -> Migration:
         """Order the abort. Raises: UnknownMigration, Refused when it is over or past it."""
+        return self._migrations.cancel(migration_id)
 
     async def resolve(self, migration_id: MigrationId) -> Migration:
-        """Read both hosts again for one that waits for a person. Raises: UnknownMigration, Refused."""
+        """Read both hosts again for one that waits for a person.
+
+        Raises: UnknownMigration, Refused when nothing is in doubt.
+        """
+        return self._migrations.resolve(migration_id)
 
     def drains(self, *, limit: int) -> tuple[DrainView, ...]:
         """The newest drains, newest first."""
+        return tuple(self._view(one) for one in self._store.drains(limit=limit))
 
     def drain(self, drain_id: DrainId) -> DrainView:
         """Return one. Raises: UnknownPlan."""
+        for stored in self._store.drains(limit=_LOOK_BACK):
+            if stored.id == drain_id:
+                return self._view(stored)
+        raise UnknownPlan(f"there is no drain {drain_id!r}", remedy="See `godwit status`.")
+
+    def _view(self, stored: StoredDrain) -> DrainView:
+        run = self._drains.get(stored.id)
+        if run is not None:
+            migrations = tuple(self._migrations.get(one) for one in run.migrations)
+        else:
+            newest = self._migrations.newest(limit=_LOOK_BACK)
+            migrations = tuple(one for one in reversed(newest) if one.plan == stored.plan)
+        return view_of(
+            stored,
+            self._store.plan(stored.plan),
+            migrations,
+            running=run is not None and run.stored.ended_at_s is None,
+        )
 
     async def cancel_drain(self, drain_id: DrainId) -> DrainView:
         """Start no more moves and cancel those in flight. Raises: UnknownPlan, Refused."""
+        view = self.drain(drain_id)
+        run = self._drains.get(drain_id)
+        if run is None or run.stored.ended_at_s is not None:
+            raise Refused(f"drain {drain_id} is over: {view.state.value}")
+        for migration_id in run.cancel():
+            with contextlib.suppress(Refused):
+                self._migrations.cancel(migration_id)
+        self._tell_drain(drain_id)
+        return self.drain(drain_id)
 
     def watch(self, after: int | None = None) -> AsyncIterator[Notice]:
         """Yield every notice after that number, or from now on."""
+        return self._notices.watch(after)
 
     @property
     def last_notice(self) -> int:
         """The number of the newest notice."""
+        return self._notices.last_number

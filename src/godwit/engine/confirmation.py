@@ -1,0 +1,132 @@
+"""Finding out who runs the guest: both hosts are read until the answer is sure.
+
+Nothing else ever decides the outcome of a migration. Repairs are the ones that ``reconcile`` names,
+after both readings stayed the same for as long as it asks, and each with its intent in the journal.
+"""
+
+import contextlib
+from typing import Final
+
+from godwit.core.errors import DriverError
+from godwit.core.migration import (
+    DeadlinePassed,
+    Found,
+    Phase,
+    Repair,
+    RepairOrdered,
+    Verdict,
+    Whereabouts,
+    reconcile,
+)
+from godwit.core.model import VmSighting
+from godwit.engine.record import Record
+from godwit.ports import Clock, HypervisorHost, RepairAction
+
+__all__ = ["Confirmation"]
+
+_READ_AGAIN_S: Final = 0.3
+#: After the call has ended, libvirt may still be busy for a moment with the job it belonged to.
+_JOB_LINGERS_S: Final = 5.0
+#: A host that does not answer gets this long before the migration is called unknown.
+_SILENCE_S: Final = 8.0
+_UNKNOWN_READ_AGAIN_S: Final = 2.0
+
+_DOUBT: Final = frozenset({Phase.CONFIRMING, Phase.UNKNOWN})
+
+
+class Confirmation:
+    """Reads both sides of one migration until its phase is no longer one of doubt."""
+
+    def __init__(
+        self,
+        record: Record,
+        source: HypervisorHost,
+        destination: HypervisorHost,
+        clock: Clock,
+    ) -> None:
+        self._record = record
+        self._source = source
+        self._destination = destination
+        self._clock = clock
+        self._pair = ""
+        self._same_since_s = 0.0
+        self._begun_s = clock.monotonic_s()
+
+    async def run(self) -> None:
+        """Read, repair and read again until it is known who runs the guest."""
+        self._begun_s = self._clock.monotonic_s()
+        while self._record.phase in _DOUBT:
+            source, destination, verdict = await self._read()
+            if verdict.repair is not Repair.NONE:
+                await self._repair(verdict)
+            elif self._is_sure(verdict):
+                self._record.write(
+                    Found(
+                        at_s=self._record.now_s(),
+                        where=verdict.where,
+                        source=source,
+                        destination=destination,
+                        why=verdict.why,
+                    ),
+                    verdict.why,
+                )
+            if self._record.phase in _DOUBT:
+                if self._record.is_overdue() and not self._record.migration.needs_person:
+                    self._record.write(DeadlinePassed(at_s=self._record.now_s()))
+                await self._clock.sleep(self._pause_s())
+
+    def _pause_s(self) -> float:
+        return _UNKNOWN_READ_AGAIN_S if self._record.phase is Phase.UNKNOWN else _READ_AGAIN_S
+
+    async def _read(self) -> tuple[VmSighting, VmSighting, Verdict]:
+        vm = self._record.migration.move.vm
+        # The source first: a guest that leaves it between the readings is then seen twice as
+        # "still there", which means reading again, and never as gone from both.
+        source = await self._source.see(vm)
+        destination = await self._destination.see(vm)
+        verdict = reconcile(
+            source,
+            destination,
+            could_have_switched=self._record.migration.could_have_switched,
+        )
+        if verdict.why != self._pair:
+            self._pair = verdict.why
+            self._same_since_s = self._clock.monotonic_s()
+        return source, destination, verdict
+
+    def _is_sure(self, verdict: Verdict) -> bool:
+        """Whether the verdict may be written down now, or the hosts are read once more first."""
+        same_s = self._clock.monotonic_s() - self._same_since_s
+        match verdict.where:
+            case Whereabouts.IN_PROGRESS:
+                return same_s > _JOB_LINGERS_S
+            case Whereabouts.CANNOT_KNOW:
+                # Said once; while it stays unknown there is nothing new to say.
+                return same_s > _SILENCE_S and self._record.phase is Phase.CONFIRMING
+            case Whereabouts.NEITHER | Whereabouts.BOTH:
+                # The gravest words are not said after a single look.
+                return same_s > _READ_AGAIN_S * 2
+            case _:
+                return True
+
+    async def _repair(self, verdict: Verdict) -> None:
+        if self._clock.monotonic_s() - self._same_since_s < verdict.quiet_s:
+            return
+        move = self._record.migration.move
+        match verdict.repair:
+            case Repair.DESTROY_DESTINATION:
+                host, name, action = self._destination, move.destination, RepairAction.DESTROY
+            case Repair.RESUME_SOURCE:
+                host, name, action = self._source, move.source, RepairAction.RESUME
+            case _:
+                host, name, action = self._source, move.source, RepairAction.DESTROY
+        self._record.write(
+            RepairOrdered(
+                at_s=self._record.now_s(), action=action.value, host=name, why=verdict.why
+            ),
+            f"{action.value} the copy on {name}: {verdict.why}",
+        )
+        # Whether it worked is seen by the next reading.
+        with contextlib.suppress(DriverError):
+            await host.repair(move.vm, action)
+        self._pair = ""

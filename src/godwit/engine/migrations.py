@@ -1,0 +1,205 @@
+"""All migrations of this controller: those it runs, those it adopted, those in the journal."""
+
+import asyncio
+import contextlib
+import secrets
+from collections.abc import Awaitable, Callable
+
+from godwit.core.errors import GodwitError, Refused
+from godwit.core.migration import Accepted, Event, Migration, Phase, begin, is_ended, replay
+from godwit.core.model import MigrationId, Progress, Reservation
+from godwit.core.plan import Move, Plan
+from godwit.engine.notices import NoticeKind, Notices
+from godwit.engine.record import Record
+from godwit.engine.runner import Runner, World
+from godwit.ports import Clock, Journal
+
+__all__ = ["Migrations"]
+
+#: Phases in which nothing goes on by itself.
+_AT_REST = frozenset({Phase.SPLIT, Phase.LOST})
+
+
+class Migrations:
+    """Starts, adopts, finds and cancels migrations. Used from one event loop only."""
+
+    def __init__(
+        self,
+        *,
+        journal: Journal,
+        notices: Notices,
+        clock: Clock,
+        make_world: Callable[[], World],
+    ) -> None:
+        self._journal = journal
+        self._notices = notices
+        self._clock = clock
+        self._make_world = make_world
+        self._runners: dict[MigrationId, Runner] = {}
+        self._tasks: dict[MigrationId, asyncio.Task[Migration]] = {}
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a migration is under way here."""
+        return any(not task.done() for task in self._tasks.values())
+
+    def reservations(self) -> tuple[Reservation, ...]:
+        """Room that migrations under way hold on their destinations."""
+        return tuple(
+            Reservation(
+                vm=one.move.vm,
+                host=one.move.destination,
+                memory_bytes=one.move.memory_bytes,
+                vcpus=one.move.vcpus,
+            )
+            for one in self._active()
+        )
+
+    def _active(self) -> list[Migration]:
+        return [
+            runner.record.migration
+            for runner in self._runners.values()
+            if not runner.record.migration.is_ended
+        ]
+
+    def start(self, plan: Plan, move: Move, attempt: int = 1) -> MigrationId:
+        """Accept one move and set it going. Raises: Refused when the VM migrates already."""
+        for one in self._active():
+            if one.move.vm == move.vm:
+                raise Refused(
+                    f"{move.vm_name} is being moved already",
+                    evidence=f"migration {one.id} is {one.phase.word}",
+                    remedy=f"Wait for it, or `godwit cancel {one.id}`.",
+                )
+        accepted = Accepted(
+            at_s=self._clock.now_s(),
+            id=MigrationId(f"m-{secrets.token_hex(3)}"),
+            plan=plan.id,
+            move=move,
+            attempt=attempt,
+        )
+        self._journal.accept(accepted)
+        others = tuple((one.vm, one.destination) for one in plan.moves)
+        runner = Runner(self._record(begin(accepted)), self._make_world(), together_with=others)
+        self._launch(runner, runner.run)
+        self._notices.publish(
+            NoticeKind.MIGRATION,
+            at_s=accepted.at_s,
+            text="Accepted",
+            migration=runner.record.migration,
+        )
+        return accepted.id
+
+    def adopt_unfinished(self) -> tuple[MigrationId, ...]:
+        """Take over every unfinished migration of the journal; they are worked on at once."""
+        adopted = []
+        for migration_id in self._journal.unfinished():
+            migration = self._replayed(migration_id)
+            if is_ended(migration.phase):
+                # The end was written, the mark was not: the controller died between the two.
+                self._journal.mark_ended(migration_id)
+                continue
+            try:
+                runner = Runner(self._record(migration), self._make_world())
+            except GodwitError:
+                continue  # its host left the inventory: shown as it is, and nothing can be asked
+            adopted.append(migration_id)
+            if migration.phase in _AT_REST:
+                self._runners[migration_id] = runner
+            else:
+                self._launch(runner, runner.adopt)
+        return tuple(adopted)
+
+    def _record(self, migration: Migration) -> Record:
+        return Record(migration, journal=self._journal, notices=self._notices, clock=self._clock)
+
+    def _launch(self, runner: Runner, work: Callable[[], Awaitable[Migration]]) -> None:
+        migration_id = runner.record.migration.id
+
+        async def guarded() -> Migration:
+            try:
+                return await work()
+            except asyncio.CancelledError:
+                raise
+            except Exception as error:
+                # A fault of ours: the migration is left as it is, for a person or the next
+                # controller. Other migrations go on.
+                self._notices.publish(
+                    NoticeKind.MIGRATION,
+                    at_s=self._clock.now_s(),
+                    text=f"internal error, left as it is: {error!r}",
+                    migration=runner.record.migration,
+                )
+                raise
+
+        self._runners[migration_id] = runner
+        self._tasks[migration_id] = asyncio.create_task(guarded())
+
+    async def wait(self, migration_id: MigrationId) -> Migration:
+        """Wait until a migration that is under way here needs nothing more."""
+        if (task := self._tasks.get(migration_id)) is not None:
+            with contextlib.suppress(Exception):
+                await asyncio.shield(task)
+        return self.get(migration_id)
+
+    def get(self, migration_id: MigrationId) -> Migration:
+        """Return a migration. Raises: UnknownMigration."""
+        if (runner := self._runners.get(migration_id)) is not None:
+            return runner.record.migration
+        return self._replayed(migration_id)
+
+    def _replayed(self, migration_id: MigrationId) -> Migration:
+        accepted, events = self._journal.life(migration_id)
+        return replay(accepted, events)
+
+    def life(self, migration_id: MigrationId) -> tuple[Accepted, tuple[Event, ...]]:
+        """The journal of one. Raises: UnknownMigration."""
+        return self._journal.life(migration_id)
+
+    def newest(self, *, limit: int) -> tuple[Migration, ...]:
+        """The newest migrations, newest first."""
+        return tuple(self.get(one) for one in self._journal.newest(limit=limit))
+
+    def progress(self, migration_id: MigrationId) -> Progress | None:
+        """The last statistics of a migration that runs now."""
+        runner = self._runners.get(migration_id)
+        return runner.record.progress if runner is not None else None
+
+    def cancel(self, migration_id: MigrationId) -> Migration:
+        """Order the abort. Raises: UnknownMigration, Refused when it is over or past it."""
+        migration = self.get(migration_id)
+        runner = self._runners.get(migration_id)
+        if migration.is_ended or migration.phase in _AT_REST or runner is None:
+            raise Refused(
+                f"migration {migration_id} is {migration.phase.word}: nothing to cancel",
+                evidence=migration.phase.says,
+            )
+        if migration.phase is Phase.VERIFYING:
+            raise Refused(
+                f"migration {migration_id} has moved its guest already",
+                evidence=f"{migration.move.vm_name} runs on {migration.move.destination}",
+                remedy=f"Move it back with `godwit migrate {migration.move.vm_name}"
+                f" --to {migration.move.source}`.",
+            )
+        runner.cancel()
+        return self.get(migration_id)
+
+    def resolve(self, migration_id: MigrationId) -> Migration:
+        """Read both hosts again. Raises: UnknownMigration, Refused when nothing is in doubt."""
+        migration = self.get(migration_id)
+        runner = self._runners.get(migration_id)
+        if runner is None or migration.phase not in _AT_REST | {Phase.UNKNOWN}:
+            raise Refused(
+                f"migration {migration_id} is {migration.phase.word}: nothing to resolve",
+                evidence=migration.phase.says,
+            )
+        if migration.phase in _AT_REST:
+            self._launch(runner, runner.resolve)
+        return self.get(migration_id)
+
+    async def close(self) -> None:
+        """Stop watching; migrations in flight go on in libvirt, peer to peer."""
+        tasks = [task for task in self._tasks.values() if not task.done()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,178 @@
+"""The cluster as one value: readings of all hosts, and the answers that the rules need.
+
+Answers are asked of the hypervisors and kept while they can't change: a CPU comparison for as long
+as the guest's CPU and the host are the same, a storage answer for a short time.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import Callable
+from typing import Final
+
+from godwit.core.errors import DriverError
+from godwit.core.model import (
+    Cluster,
+    CpuAnswer,
+    Disk,
+    DiskKind,
+    DiskSighting,
+    Host,
+    HostName,
+    Reservation,
+    RunState,
+    Vm,
+    VmId,
+)
+from godwit.core.rules import GroupRule, resolve_groups
+from godwit.engine.fleet import Fleet
+from godwit.engine.storage import judge_file, judge_pool
+from godwit.ports import Clock, Store
+
+__all__ = ["Observer"]
+
+_DISK_ANSWER_S: Final = 60.0
+
+
+class Observer:
+    """Makes clusters out of readings. Used from one event loop only."""
+
+    def __init__(
+        self,
+        *,
+        fleet: Fleet,
+        store: Store,
+        clock: Clock,
+        group_rules: tuple[GroupRule, ...],
+        reservations: Callable[[], tuple[Reservation, ...]],
+    ) -> None:
+        self._fleet = fleet
+        self._store = store
+        self._clock = clock
+        self._group_rules = group_rules
+        self._reservations = reservations
+        self._cpu: dict[tuple[str, HostName], CpuAnswer] = {}
+        self._disks: dict[tuple[str, HostName, HostName], tuple[float, DiskSighting]] = {}
+        self._seen = ""
+        self._one_at_a_time = asyncio.Lock()
+
+    async def scan(self) -> Cluster:
+        """Read every host now and return the cluster, with every question of the rules asked.
+
+        The generation grows when hosts, their reachability or maintenance, or the places of VMs
+        are not what they were in the reading before.
+        """
+        async with self._one_at_a_time:
+            hosts, seen = await self._fleet.read()
+            vms, foreign = _without_incoming(seen)
+            ours = self._reservations()
+            known = {(one.vm, one.host) for one in ours}
+            cpu, disks = await asyncio.gather(
+                self._ask_cpus(hosts, vms), self._ask_disks(hosts, vms)
+            )
+            return Cluster(
+                generation=self._generation(hosts, vms),
+                taken_at_s=self._clock.now_s(),
+                hosts=hosts,
+                vms=vms,
+                groups=resolve_groups(self._group_rules, vms),
+                reservations=ours
+                + tuple(one for one in foreign if (one.vm, one.host) not in known),
+                cpu_answers=cpu,
+                disk_sightings=disks,
+            )
+
+    def _generation(self, hosts: tuple[Host, ...], vms: tuple[Vm, ...]) -> int:
+        parts = [f"{one.record!r}{one.is_known}" for one in hosts]
+        parts += [f"{vm.id}{vm.host}{vm.state}{vm.memory_bytes}{vm.policy!r}" for vm in vms]
+        fingerprint = hashlib.sha256("\n".join(parts).encode()).hexdigest()
+        if fingerprint == self._seen:
+            return self._store.generation()
+        self._seen = fingerprint
+        return self._store.next_generation()
+
+    async def _ask_cpus(
+        self, hosts: tuple[Host, ...], vms: tuple[Vm, ...]
+    ) -> dict[tuple[VmId, HostName], CpuAnswer]:
+        pairs = [
+            (vm, host)
+            for vm in vms
+            if vm.is_active
+            for host in hosts
+            if host.is_known and host.name != vm.host
+        ]
+        answers = await asyncio.gather(*(self._ask_cpu(vm, host) for vm, host in pairs))
+        return {
+            (vm.id, host.name): answer
+            for (vm, host), answer in zip(pairs, answers, strict=True)
+            if answer is not None
+        }
+
+    async def _ask_cpu(self, vm: Vm, host: Host) -> CpuAnswer | None:
+        question = f"{vm.architecture}|{vm.machine}|{vm.virt_type}|{vm.cpu_xml}"
+        uuid = host.observed.host_uuid if host.observed else ""
+        key = (hashlib.sha256(f"{question}|{uuid}".encode()).hexdigest(), host.name)
+        if key not in self._cpu:
+            try:
+                self._cpu[key] = await self._fleet.hypervisor(host.name).accepts_cpu(vm)
+            except DriverError as error:
+                # Not kept: the next scan asks again. A refusal to compare is not a "no".
+                return CpuAnswer(compatible=False, detail=error.evidence or error.message)
+        return self._cpu[key]
+
+    async def _ask_disks(
+        self, hosts: tuple[Host, ...], vms: tuple[Vm, ...]
+    ) -> dict[tuple[VmId, str, HostName], DiskSighting]:
+        by_name = {host.name: host for host in hosts}
+        asked = [
+            (vm, disk, host)
+            for vm in vms
+            if vm.is_active
+            for disk in vm.disks
+            if disk.source is not None
+            for host in hosts
+            if host.is_known and host.name != vm.host
+        ]
+        answers = await asyncio.gather(
+            *(self._ask_disk(disk, by_name[vm.host], host) for vm, disk, host in asked)
+        )
+        return {
+            (vm.id, disk.target, host.name): answer
+            for (vm, disk, host), answer in zip(asked, answers, strict=True)
+            if answer is not None
+        }
+
+    async def _ask_disk(self, disk: Disk, source: Host, destination: Host) -> DiskSighting | None:
+        assert disk.source is not None, "empty drives are not asked about"
+        if disk.kind is DiskKind.NETWORK:
+            return DiskSighting.SAME
+        if disk.kind is DiskKind.VOLUME:
+            return judge_pool(disk.pool or "", source, destination)
+        key = (disk.source, source.name, destination.name)
+        now_s = self._clock.monotonic_s()
+        kept = self._disks.get(key)
+        if kept is not None and now_s - kept[0] < _DISK_ANSWER_S:
+            return kept[1]
+        try:
+            answer = await judge_file(self._fleet, disk, source, destination)
+        except DriverError:
+            return None
+        self._disks[key] = (now_s, answer)
+        return answer
+
+
+def _without_incoming(seen: tuple[Vm, ...]) -> tuple[tuple[Vm, ...], tuple[Reservation, ...]]:
+    """Split off the destination copies of migrations in flight: they hold room, nothing more."""
+    running = {(vm.id, vm.host) for vm in seen if vm.state is RunState.RUNNING}
+    running_ids = {vm_id for vm_id, _ in running}
+    vms: list[Vm] = []
+    foreign: list[Reservation] = []
+    for vm in seen:
+        if vm.state is RunState.PAUSED_MIGRATION and vm.id in running_ids:
+            foreign.append(
+                Reservation(vm=vm.id, host=vm.host, memory_bytes=vm.memory_bytes, vcpus=vm.vcpus)
+            )
+        elif vm.state is RunState.SHUT_OFF and vm.id in running_ids:
+            continue  # the definition of an earlier stay; libvirt updates it when the VM returns
+        else:
+            vms.append(vm)
+    return tuple(vms), tuple(foreign)

@@ -1,0 +1,183 @@
+"""Carries one migration from acceptance to its end, or adopts one that another controller began.
+
+The runner orders and watches; what an event means is judged by ``step``, who runs the guest by both
+hypervisors. It can be dropped at any instant: whatever it ordered is in the journal.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from godwit.core.errors import DriverError
+from godwit.core.migration import (
+    CancelOrdered,
+    ControllerRestarted,
+    DeadlinePassed,
+    Migration,
+    PersonAsked,
+    Phase,
+    PreconditionsBroke,
+    PreconditionsHeld,
+    StartOrdered,
+)
+from godwit.core.model import Cluster, HostName, Probe, Vm, VmId
+from godwit.engine.confirmation import Confirmation
+from godwit.engine.fleet import Fleet
+from godwit.engine.outage import OutageWatch
+from godwit.engine.preconditions import what_broke
+from godwit.engine.record import Record
+from godwit.engine.verification import Verification
+from godwit.engine.watch import Watch, WatchLimits
+from godwit.ports import Clock, MigrationOrder, Prober, RepairAction
+
+__all__ = ["Runner", "World"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """What every runner shares."""
+
+    fleet: Fleet
+    scan: Callable[[], Awaitable[Cluster]]
+    prober: Prober
+    clock: Clock
+    limits: WatchLimits
+
+
+class Runner:
+    """Runs one migration. ``run`` and ``adopt`` end when its phase needs nothing more."""
+
+    def __init__(
+        self,
+        record: Record,
+        world: World,
+        *,
+        together_with: tuple[tuple[VmId, HostName], ...] = (),
+    ) -> None:
+        self.record = record
+        self._world = world
+        self._together_with = together_with
+        move = record.migration.move
+        self._source = world.fleet.hypervisor(move.source)
+        self._destination = world.fleet.hypervisor(move.destination)
+        self._watch = Watch(record, self._source, world.clock, world.limits)
+        self._outage: OutageWatch | None = None
+        self._was_persistent = True
+        self._call: asyncio.Task[None] | None = None
+
+    def cancel(self) -> None:
+        """Order the abort: at once when nothing was started, else through the watch."""
+        if self.record.phase in {Phase.ACCEPTED, Phase.CHECKING}:
+            at_s = self.record.now_s()
+            self.record.write(CancelOrdered(at_s=at_s, by_person=True), "cancelled by a person")
+        else:
+            self._watch.ask_cancel()
+
+    async def run(self) -> Migration:
+        """Check, start, watch, confirm and verify a migration that was just accepted."""
+        vm = await self._check()
+        if vm is None or self.record.phase is not Phase.CHECKING:
+            return self.record.migration
+        self._was_persistent = vm.persistent
+        try:
+            await self._watch.open()
+            await self._open_outage(vm)
+            self.record.write(StartOrdered(at_s=self.record.now_s()))
+            self._call = asyncio.create_task(self._source.migrate(self._order(vm)))
+            await self._watch.follow(self._call)
+            await self._finish()
+        finally:
+            await self._close()
+        return self.record.migration
+
+    async def adopt(self) -> Migration:
+        """Take over a migration that an earlier controller left unfinished."""
+        self.record.write(
+            ControllerRestarted(at_s=self.record.now_s()), "taken over by a new controller"
+        )
+        return await self._from_doubt()
+
+    async def resolve(self) -> Migration:
+        """Read both hosts again because a person asked for it."""
+        self.record.write(PersonAsked(at_s=self.record.now_s()), "a person asks to look again")
+        return await self._from_doubt()
+
+    async def _from_doubt(self) -> Migration:
+        if self.record.phase not in {Phase.CONFIRMING, Phase.UNKNOWN}:
+            return self.record.migration
+        try:
+            await self._watch.open()
+            await self._finish()
+        finally:
+            await self._close()
+        return self.record.migration
+
+    async def _check(self) -> Vm | None:
+        move = self.record.migration.move
+        cluster = await self._world.scan()
+        if self.record.phase is not Phase.ACCEPTED:
+            return None  # cancelled meanwhile
+        if self.record.is_overdue():
+            self.record.write(DeadlinePassed(at_s=self.record.now_s()))
+            return None
+        broke = what_broke(cluster, move, together_with=self._together_with)
+        at_s = self.record.now_s()
+        if broke is not None:
+            self.record.write(PreconditionsBroke(at_s=at_s, failure=broke), broke.cause)
+            return None
+        self.record.write(PreconditionsHeld(at_s=at_s))
+        return next(one for one in cluster.vms if one.id == move.vm and one.host == move.source)
+
+    def _order(self, vm: Vm) -> MigrationOrder:
+        move = self.record.migration.move
+        destination = self._world.fleet.record(move.destination)
+        return MigrationOrder(
+            vm=move.vm,
+            peer_uri=destination.peer_uri,
+            migration_address=destination.migration_address,
+            bandwidth_bytes_per_s=move.recipe.bandwidth_bytes_per_s,
+            pause_limit_s=move.recipe.pause_start_s,
+            persistent=vm.persistent,
+        )
+
+    async def _open_outage(self, vm: Vm) -> None:
+        probe = vm.policy.probe
+        if probe is None:
+            with contextlib.suppress(DriverError):
+                addresses = await self._source.addresses(vm.id)
+                probe = Probe(address=addresses[0]) if addresses else None
+        if probe is not None:
+            self._outage = OutageWatch(probe, prober=self._world.prober, clock=self._world.clock)
+            self._outage.open()
+
+    async def _finish(self) -> None:
+        """From doubt to certainty; and back to watching when the migration turns out to run."""
+        while self.record.phase in {Phase.CONFIRMING, Phase.UNKNOWN, Phase.COPYING}:
+            if self.record.phase is Phase.COPYING:
+                await self._watch.follow_adopted()
+                continue
+            await Confirmation(
+                self.record, self._source, self._destination, self._world.clock
+            ).run()
+        if self.record.phase is Phase.VERIFYING:
+            await Verification(self.record, self._source, self._destination, self._world.clock).run(
+                stats=self._watch.stats,
+                outage=self._outage,
+                was_persistent=self._was_persistent,
+            )
+        elif self.record.migration.stopped_at_s is not None and self.record.migration.is_ended:
+            await self._announce_source()
+
+    async def _announce_source(self) -> None:
+        """After a late roll-back the network may have learnt the destination already."""
+        with contextlib.suppress(DriverError):
+            await self._source.repair(self.record.migration.move.vm, RepairAction.ANNOUNCE)
+
+    async def _close(self) -> None:
+        if self._outage is not None:
+            await self._outage.close()
+        await self._watch.close()
+        if self._call is not None and not self._call.done():
+            # The call is given up, not the migration: that is libvirt's, peer to peer.
+            self._call.cancel()

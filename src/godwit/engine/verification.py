@@ -1,0 +1,119 @@
+"""After the guest runs at the destination: its definitions, its network, and what was measured.
+
+Success is what both hypervisors say, and it was said before this begins. What is found wanting here
+is noted in the result and never undoes the migration.
+"""
+
+import contextlib
+from typing import Final
+
+from godwit.core.errors import DriverError
+from godwit.core.migration import Result, VerifyEnded
+from godwit.core.model import Presence, RunState
+from godwit.engine.outage import OutageWatch
+from godwit.engine.record import Record
+from godwit.ports import Clock, HypervisorHost, MigrationStats, RepairAction
+
+__all__ = ["Verification"]
+
+#: QEMU announces five times within 0.8 s by itself. A guest silent for longer needs more.
+_ANSWER_S: Final = 3.0
+_ANSWER_AGAIN_S: Final = 10.0
+
+
+class Verification:
+    """Verifies one migration that moved its guest, and writes its result."""
+
+    def __init__(
+        self,
+        record: Record,
+        source: HypervisorHost,
+        destination: HypervisorHost,
+        clock: Clock,
+    ) -> None:
+        self._record = record
+        self._source = source
+        self._destination = destination
+        self._clock = clock
+
+    async def run(
+        self, *, stats: MigrationStats | None, outage: OutageWatch | None, was_persistent: bool
+    ) -> None:
+        """Check everything, then write ``VerifyEnded``."""
+        notes = await self._definitions(was_persistent=was_persistent)
+        answers, announced = await self._network(outage, notes)
+        migration = self._record.migration
+        now_s = self._record.now_s()
+        begun_s = migration.started_at_s
+        found_s = migration.entered_at_s
+        gap_s = None
+        if outage is not None and answers and begun_s is not None:
+            since_s = self._clock.monotonic_s() - (now_s - begun_s)
+            gap_s = outage.longest_gap_s(since_s)
+        result = Result(
+            pause_s=stats.pause_s if stats else None,
+            outage_s=gap_s,
+            outage_resolution_s=outage.every_s if outage and gap_s is not None else None,
+            answers=answers,
+            total_s=found_s - begun_s if begun_s is not None else None,
+            transferred_bytes=stats.transferred_bytes if stats else _sent(self._record),
+            rounds=len(migration.rounds),
+            announced_again=announced,
+            notes=tuple(notes),
+        )
+        self._record.write(VerifyEnded(at_s=now_s, result=result))
+
+    async def _definitions(self, *, was_persistent: bool) -> list[str]:
+        """The definition belongs to the destination, and to it alone."""
+        move = self._record.migration.move
+        notes: list[str] = []
+        there = await self._destination.see(move.vm)
+        here = await self._source.see(move.vm)
+        if was_persistent and there.presence is Presence.HERE and not there.persistent:
+            notes.append(
+                f"{move.destination} has no persistent definition of {move.vm_name};"
+                " define it there, or it is gone after a shut-down"
+            )
+        elif here.presence is Presence.HERE and here.state is RunState.SHUT_OFF:
+            with contextlib.suppress(DriverError):
+                await self._source.repair(move.vm, RepairAction.UNDEFINE)
+            notes.append(f"the old definition on {move.source} was removed")
+        return notes
+
+    async def _network(
+        self, outage: OutageWatch | None, notes: list[str]
+    ) -> tuple[bool | None, bool]:
+        """Wait for the guest's answer from its new place; announce it again when it is silent."""
+        if outage is None:
+            return None, False
+        if not outage.ever_answered:
+            notes.append("the guest's address never answered this machine: nothing was measured")
+            return None, False
+        if await self._answers_within(outage, _ANSWER_S):
+            return True, False
+        move = self._record.migration.move
+        try:
+            await self._destination.repair(move.vm, RepairAction.ANNOUNCE)
+        except DriverError as error:
+            notes.append(f"announcing the guest again failed: {error.message}")
+            return False, False
+        answered = await self._answers_within(outage, _ANSWER_AGAIN_S)
+        if not answered:
+            notes.append(
+                f"the guest does not answer from {move.destination}, although it runs there:"
+                " check the forwarding tables between it and this machine"
+            )
+        return answered, True
+
+    async def _answers_within(self, outage: OutageWatch, time_s: float) -> bool:
+        begun_s = self._clock.monotonic_s()
+        while self._clock.monotonic_s() - begun_s < time_s:
+            if outage.has_answered_since(begun_s):
+                return True
+            await self._clock.sleep(0.02)
+        return False
+
+
+def _sent(record: Record) -> int | None:
+    rounds = record.migration.rounds
+    return rounds[-1].transferred_bytes if rounds else None
