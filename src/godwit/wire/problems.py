@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
 
-from godwit.core.errors import Bug, GodwitError
+from godwit.core.errors import Bug, GodwitError, Unsupported
 from godwit.wire.shape import Reply
 
 __all__ = [
@@ -108,7 +108,7 @@ def problem_from_error(error: GodwitError, *, request_id: str) -> Problem:
 def error_from_problem(problem: Problem) -> GodwitError:
     """Make the error that a problem was made from, of the same class.
 
-    A code that this version does not know is a Bug: nothing can be concluded from it.
+    A code that this version does not know comes from another version, or from no Godwit at all.
     """
     evidence = problem.evidence
     for kind in _all_errors(GodwitError):
@@ -117,10 +117,10 @@ def error_from_problem(problem: Problem) -> GodwitError:
                 evidence = f"{evidence}; " if evidence else ""
                 evidence += f"request {problem.request_id} in the controller's log"
             return kind(problem.message, evidence=evidence, remedy=problem.remedy)
-    return Bug(
-        f"the controller answered with the unknown error {problem.code!r}: {problem.message}",
-        evidence=evidence,
-        remedy=problem.remedy or "Use the same version of Godwit on both sides.",
+    return Unsupported(
+        f"the controller answered with an error that this version does not know: {problem.message}",
+        evidence=evidence or f"its code is {problem.code!r}",
+        remedy="Use the same version of Godwit on both sides.",
     )
 
 

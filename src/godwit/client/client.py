@@ -1,0 +1,208 @@
+"""The client: one method a resource, typed by the wire models."""
+
+from collections.abc import Iterator, Sequence
+from types import TracebackType
+from typing import Any, Final, Self, TypeVar
+from urllib.parse import quote
+
+import httpx
+from pydantic import TypeAdapter, ValidationError
+
+from godwit import wire
+from godwit.client.failures import error_from_httpx
+from godwit.client.stream import read_notices
+from godwit.core.errors import BadValue, Unsupported
+
+__all__ = ["Client"]
+
+_T = TypeVar("_T")
+
+#: A reading of many hosts waits for the slowest one; the engine has the shorter deadlines.
+_ANSWER_S: Final = 180.0
+_CONNECT_S: Final = 5.0
+#: A stream silent for this long has lost its other end.
+_SILENCE_S: Final = 3 * wire.HEARTBEAT_S
+
+
+class Client:
+    """A connection to one controller. ``server`` is the path of a Unix socket or an http URL.
+
+    Every method raises the errors of ``godwit.core.errors`` as the engine raised them;
+    ControllerUnreachable when nothing was asked; OutcomeUnknown when the answer to a change was
+    lost.
+    """
+
+    def __init__(self, server: str) -> None:
+        self.server = server
+        self._http = _connect(server)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._http.close()
+
+    def hosts(self) -> list[wire.HostRecord]:
+        """List what is recorded of all hosts."""
+        return self._get("/hosts", list[wire.HostRecord])
+
+    def add_hosts(self, hosts: Sequence[wire.NewHost]) -> list[wire.Host]:
+        """Add hosts: all of them, or none."""
+        body = [one.model_dump(mode="json", exclude_none=True) for one in hosts]
+        return self._send("POST", "/hosts", list[wire.Host], json=body)
+
+    def host(self, name: str) -> wire.Host:
+        """Read a host now."""
+        return self._get(f"/hosts/{_quoted(name)}", wire.Host)
+
+    def remove_host(self, name: str) -> None:
+        """Forget a host."""
+        self._ask("DELETE", f"/hosts/{_quoted(name)}")
+
+    def set_maintenance(self, name: str, *, on: bool) -> wire.HostRecord:
+        """Put a host into maintenance, or take it out."""
+        path = f"/hosts/{_quoted(name)}/maintenance"
+        return self._send("PUT", path, wire.HostRecord, json={"on": on})
+
+    def cluster(self) -> wire.Cluster:
+        """Read all hosts and VMs now."""
+        return self._get("/cluster", wire.Cluster)
+
+    def vm(self, name: str) -> list[wire.Vm]:
+        """Read the VMs of that name or UUID now."""
+        return self._get(f"/vms/{_quoted(name)}", list[wire.Vm])
+
+    def make_plan(self, asked: wire.MigrateRequest | wire.DrainRequest) -> wire.Plan:
+        """Make a plan; nothing moves before it is accepted."""
+        return self._send("POST", "/plans", wire.Plan, json=asked.model_dump(mode="json"))
+
+    def plan(self, plan_id: str) -> wire.Plan:
+        """Return a plan."""
+        return self._get(f"/plans/{_quoted(plan_id)}", wire.Plan)
+
+    def accept(self, plan_id: str) -> wire.Acceptance:
+        """Set a plan going. May be repeated: it is accepted once."""
+        return self._send("POST", f"/plans/{_quoted(plan_id)}/accept", wire.Acceptance)
+
+    def migrations(self, *, limit: int = 50) -> list[wire.Migration]:
+        """List the newest migrations, newest first."""
+        return self._get(f"/migrations?limit={limit}", list[wire.Migration])
+
+    def migration(self, migration_id: str) -> wire.MigrationDetail:
+        """Return a migration whole."""
+        return self._get(f"/migrations/{_quoted(migration_id)}", wire.MigrationDetail)
+
+    def cancel_migration(self, migration_id: str) -> wire.Migration:
+        """Order the abort of a migration."""
+        return self._send("POST", f"/migrations/{_quoted(migration_id)}/cancel", wire.Migration)
+
+    def resolve_migration(self, migration_id: str) -> wire.Migration:
+        """Have both hosts of a migration read again."""
+        return self._send("POST", f"/migrations/{_quoted(migration_id)}/resolve", wire.Migration)
+
+    def drains(self, *, limit: int = 20) -> list[wire.Drain]:
+        """List the newest drains, newest first."""
+        return self._get(f"/drains?limit={limit}", list[wire.Drain])
+
+    def drain(self, drain_id: str) -> wire.DrainDetail:
+        """Return a drain with its plan."""
+        return self._get(f"/drains/{_quoted(drain_id)}", wire.DrainDetail)
+
+    def cancel_drain(self, drain_id: str) -> wire.Drain:
+        """Start no more moves of a drain and cancel those in flight."""
+        return self._send("POST", f"/drains/{_quoted(drain_id)}/cancel", wire.Drain)
+
+    def status(self) -> wire.Status:
+        """Say what is in flight."""
+        return self._get("/status", wire.Status)
+
+    def version(self) -> wire.Version:
+        """Say which version the controller is."""
+        return self._get("/version", wire.Version)
+
+    def watch(self, after: int | None = None) -> Iterator[wire.Notice]:
+        """Yield every notice after a number, or from now on; ends when the controller ends it.
+
+        Raises: ControllerUnreachable when the stream breaks or falls silent.
+        """
+        where = "/v1/watch" if after is None else f"/v1/watch?after={after}"
+        timeout = httpx.Timeout(_CONNECT_S, read=_SILENCE_S)
+        try:
+            with self._http.stream("GET", where, timeout=timeout) as response:
+                if response.is_error:
+                    response.read()
+                    self._raise_problem(response)
+                yield from read_notices(response.iter_bytes())
+        except (httpx.HTTPError, httpx.StreamError) as error:
+            raise error_from_httpx(error, server=self.server, changes=False) from error
+        except ValidationError as error:
+            raise self._unreadable(str(error)) from error
+
+    def _get(self, path: str, kind: type[_T]) -> _T:
+        return self._send("GET", path, kind)
+
+    def _send(self, method: str, path: str, kind: type[_T], *, json: object = None) -> _T:
+        response = self._ask(method, path, json=json)
+        try:
+            return TypeAdapter(kind).validate_json(response.content)
+        except ValidationError as error:
+            raise self._unreadable(str(error).splitlines()[0]) from error
+
+    def _ask(self, method: str, path: str, *, json: object = None) -> httpx.Response:
+        given: dict[str, Any] = {} if json is None else {"json": json}
+        try:
+            response = self._http.request(method, f"/v1{path}", **given)
+        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
+            raise error_from_httpx(error, server=self.server, changes=method != "GET") from error
+        if not response.is_success:
+            self._raise_problem(response)
+        return response
+
+    def _raise_problem(self, response: httpx.Response) -> None:
+        try:
+            problem = wire.Problem.model_validate_json(response.content)
+        except ValidationError:
+            line = response.text.strip().partition("\n")[0][:200]
+            raise self._unreadable(f"HTTP status {response.status_code}: {line}") from None
+        raise wire.error_from_problem(problem)
+
+    def _unreadable(self, evidence: str) -> Unsupported:
+        return Unsupported(
+            f"{self.server} does not answer as a Godwit controller of this version",
+            evidence=evidence,
+            remedy="Check the address, and that both sides are the same version"
+            " (`godwit --version`).",
+        )
+
+
+def _connect(server: str) -> httpx.Client:
+    timeout = httpx.Timeout(_CONNECT_S, read=_ANSWER_S)
+    if server.startswith(("http://", "https://")):
+        return httpx.Client(base_url=server.rstrip("/"), timeout=timeout)
+    path = server.removeprefix("unix://").removeprefix("unix:")
+    if not path.startswith(("/", "./", "../")):
+        raise BadValue(
+            f"{server!r} is not the address of a controller",
+            remedy="Give the path of its socket, such as /run/godwit/api.sock, or its http URL.",
+        )
+    # A proxy from the environment has no business with a socket of this machine.
+    transport = httpx.HTTPTransport(uds=path)
+    return httpx.Client(
+        base_url="http://godwit", transport=transport, timeout=timeout, trust_env=False
+    )
+
+
+def _quoted(part: str) -> str:
+    # These would change the resource, or be taken for the folder above.
+    if not part or "/" in part or part in {".", ".."}:
+        raise BadValue(f"{part!r} can't be a name or an id")
+    return quote(part, safe="")
