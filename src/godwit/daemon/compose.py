@@ -1,0 +1,35 @@
+"""The composition root: which store, hypervisors, network and clocks the controller works with.
+
+The drivers are imported inside: a command that only attaches to another controller needs none.
+"""
+
+from godwit.daemon.clock import SystemClock
+from godwit.daemon.settings import Settings
+from godwit.engine import Controller
+from godwit.ports import Connector
+from godwit.store import Database, SqlJournal, SqlStore
+
+__all__ = ["build_controller"]
+
+
+def build_controller(
+    settings: Settings, database: Database, *, connector: Connector | None = None
+) -> Controller:
+    """Wire a controller, not started yet. A test gives its own ``connector``.
+
+    Must be called in the event loop that the controller is going to live in.
+    """
+    from godwit.drivers.network import SystemProber  # noqa: PLC0415 - see the module's docstring
+
+    if connector is None:
+        from godwit.drivers.libvirt import LibvirtConnector  # noqa: PLC0415
+
+        connector = LibvirtConnector()
+    return Controller(
+        store=SqlStore(database),
+        journal=SqlJournal(database),
+        connector=connector,
+        prober=SystemProber(),
+        clock=SystemClock(),
+        group_rules=settings.group_rules,
+    )

@@ -1,0 +1,145 @@
+"""The settings: one folder of state and one optional TOML file, read once, checked whole.
+
+Environment variables only say where they are. Nothing here is global: settings are passed on.
+Policies of single VMs travel with the VM and are not kept here.
+"""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from godwit.core.errors import BadSettings, BadValue
+from godwit.core.rules.groups import GroupRule
+from godwit.core.units import parse_duration
+
+__all__ = ["Settings", "load_settings", "state_directory"]
+
+_STATE_VARIABLE: Final = "GODWIT_STATE"
+_FILE_VARIABLE: Final = "GODWIT_SETTINGS"
+_FILE: Final = "godwit.toml"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """All settings. ``file`` is where they were read from; None: there is no file, all defaults.
+
+    ``probe_interval_s`` is how often a guest is asked around its switch-over: the finest outage
+    that Godwit itself can tell. ``group_rules`` put VMs into groups by patterns of their names.
+    """
+
+    state_directory: Path
+    file: Path | None = None
+    probe_interval_s: float = 0.02
+    group_rules: tuple[GroupRule, ...] = ()
+
+
+def _duration(value: object) -> object:
+    # TOML has numbers of its own; text carries its unit.
+    try:
+        return parse_duration(value) if isinstance(value, str) else value
+    except BadValue as failure:
+        raise ValueError(failure.message) from failure
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class _Probe(_Part):
+    interval: Annotated[float, BeforeValidator(_duration), Field(ge=0.002, le=10)] = 0.02
+
+
+class _Group(_Part):
+    name: Annotated[str, Field(min_length=1)]
+    together: bool
+    vms: Annotated[list[Annotated[str, Field(min_length=1)]], Field(min_length=1)]
+
+
+class _File(_Part):
+    probe: _Probe = _Probe()
+    group: list[_Group] = []
+
+
+def state_directory(environment: Mapping[str, str]) -> Path:
+    """Say where the state lies: where GODWIT_STATE says, else the usual place of this user."""
+    if named := environment.get(_STATE_VARIABLE):
+        return Path(named).expanduser().absolute()
+    if os.geteuid() == 0:
+        return Path("/var/lib/godwit")
+    home = environment.get("XDG_STATE_HOME")
+    return (Path(home) if home else Path.home() / ".local" / "state") / "godwit"
+
+
+def load_settings(environment: Mapping[str, str]) -> Settings:
+    """Read the settings file, if there is one.
+
+    Raises: BadSettings naming the file and the key; then nothing of it is applied.
+    """
+    directory = state_directory(environment)
+    named = environment.get(_FILE_VARIABLE)
+    path = Path(named).expanduser().absolute() if named else directory / _FILE
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError as failure:
+        if not named:
+            return Settings(state_directory=directory)
+        raise BadSettings(
+            f"the settings file {path} does not exist",
+            remedy=f"Make it, or unset {_FILE_VARIABLE}.",
+        ) from failure
+    except (OSError, UnicodeDecodeError) as failure:
+        raise BadSettings(f"the settings file {path} can't be read", evidence=str(failure)) from (
+            failure
+        )
+    found = _parse(text, path)
+    rules = tuple(
+        GroupRule(name=one.name, together=one.together, patterns=tuple(one.vms))
+        for one in found.group
+    )
+    _refuse_twice([rule.name for rule in rules], path)
+    return Settings(
+        state_directory=directory,
+        file=path,
+        probe_interval_s=found.probe.interval,
+        group_rules=rules,
+    )
+
+
+def _parse(text: str, path: Path) -> _File:
+    try:
+        return _File.model_validate(tomllib.loads(text))
+    except tomllib.TOMLDecodeError as failure:
+        raise BadSettings(f"{path} is not TOML", evidence=str(failure)) from failure
+    except ValidationError as failure:
+        errors = failure.errors(include_url=False)
+        raise BadSettings(
+            f"{path} can't be used",
+            evidence="; ".join(_complaint(dict(error)) for error in errors),
+            remedy="Correct it: as long as it is wrong, nothing of it is applied.",
+        ) from failure
+
+
+def _complaint(error: Mapping[str, Any]) -> str:
+    where = ""
+    for part in error["loc"]:
+        where += f"[{part}]" if isinstance(part, int) else f".{part}" if where else part
+    if error["type"] == "extra_forbidden":
+        return f"{where}: there is no such setting"
+    if error["type"] == "missing":
+        return f"{where}: is missing"
+    return f"{where}: {str(error['msg']).removeprefix('Value error, ')}, not {error['input']!r}"
+
+
+def _refuse_twice(names: list[str], path: Path) -> None:
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise BadSettings(
+            f"{path} can't be used",
+            evidence=f"group: the name {twice[0]!r} is used more than once",
+            remedy="Give every group a name of its own.",
+        )
