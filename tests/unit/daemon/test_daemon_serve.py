@@ -1,0 +1,47 @@
+"""Goal: a server answers where it was told to, shares with commands, and ends cleanly."""
+
+import signal
+import stat
+from pathlib import Path
+
+import pytest
+from daemon_fakes import FakeController, Starter
+
+from godwit.core.errors import GodwitError
+from godwit.daemon.embedded import embedded
+from godwit.daemon.serve import default_socket, run_server
+from godwit.daemon.settings import Settings
+from godwit.store import take
+
+
+def test_commands_use_the_server_until_it_is_told_to_end(
+    settings: Settings, tmp_path: Path, start_process: Starter
+) -> None:
+    path = tmp_path / "g.sock"
+    server = start_process("serve", settings.state_directory, path)
+    assert server.stdout is not None
+    assert server.stdout.readline() == "started\n"
+    with embedded(settings) as attachment:
+        assert (attachment.owned, attachment.socket_path) == (False, str(path))
+    assert stat.S_IMODE(path.stat().st_mode) == 0o660
+    server.send_signal(signal.SIGTERM)
+    assert server.stdout.read() == "closed\nleft\n"
+    assert server.wait() == 0
+    assert not path.exists()
+    take(settings.state_directory, wait_s=0).release()
+
+
+def test_it_answers_below_its_state_by_default(settings: Settings) -> None:
+    assert default_socket(settings) == settings.state_directory / "godwit.sock"
+
+
+@pytest.mark.parametrize("name", ["taken", "long" * 30, "nowhere/g.sock"])
+def test_a_socket_that_can_not_be_made_is_named(
+    settings: Settings, tmp_path: Path, controller: FakeController, name: str
+) -> None:
+    (tmp_path / "taken").write_text("something of somebody's")
+    with pytest.raises(GodwitError, match=name):
+        run_server(settings, tmp_path / name)
+    assert (tmp_path / "taken").read_text() == "something of somebody's"
+    assert controller.done == ["start", "close"]
+    take(settings.state_directory, wait_s=0).release()

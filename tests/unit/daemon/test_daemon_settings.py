@@ -1,0 +1,101 @@
+"""Goal: settings are read whole or refused with the key that is wrong."""
+
+from pathlib import Path
+
+import pytest
+
+from godwit.core.errors import BadSettings
+from godwit.core.rules.groups import GroupRule
+from godwit.daemon.settings import Settings, load_settings, state_directory
+
+GOOD = """
+[probe]
+interval = "50ms"
+
+[[group]]
+name = "databases"
+together = false
+vms = ["db-*", "pg?"]
+"""
+
+
+def _load(directory: Path, text: str) -> Settings:
+    (directory / "godwit.toml").write_text(text)
+    return load_settings({"GODWIT_STATE": str(directory)})
+
+
+def test_without_a_file_everything_has_its_default(tmp_path: Path) -> None:
+    assert load_settings({"GODWIT_STATE": str(tmp_path)}) == Settings(state_directory=tmp_path)
+
+
+def test_a_file_is_read_whole(tmp_path: Path) -> None:
+    rule = GroupRule(name="databases", together=False, patterns=("db-*", "pg?"))
+    assert _load(tmp_path, GOOD) == Settings(
+        state_directory=tmp_path,
+        file=tmp_path / "godwit.toml",
+        probe_interval_s=0.05,
+        group_rules=(rule,),
+    )
+
+
+def test_the_file_may_lie_elsewhere(tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text(GOOD)
+    found = load_settings({"GODWIT_STATE": str(tmp_path), "GODWIT_SETTINGS": str(file)})
+    assert (found.file, found.probe_interval_s) == (file, 0.05)
+
+
+def test_a_named_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadSettings, match=r"nowhere\.toml does not exist"):
+        load_settings({"GODWIT_SETTINGS": str(tmp_path / "nowhere.toml")})
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("[probes]\n", "probes: there is no such setting"),
+        ("[probe]\nintervall = 1\n", "probe.intervall: there is no such setting"),
+        ('[probe]\ninterval = "20 parsecs"\n', "probe.interval: '20 parsecs' has the unknown unit"),
+        ("[probe]\ninterval = 0.0\n", "probe.interval: Input should be greater than"),
+        ("[probe]\ninterval = true\n", "probe.interval: Input should be a valid number, not True"),
+        ('[[group]]\nname = "a"\ntogether = true\n', "group[0].vms: is missing"),
+        ('[[group]]\nname = "a"\ntogether = 1\nvms = ["x"]\n', "group[0].together: "),
+        ('[[group]]\nname = "a"\ntogether = true\nvms = ["x", 3]\n', "group[0].vms[1]: "),
+        (GOOD + GOOD[GOOD.index("[[") :], "the name 'databases' is used more than once"),
+        ("[probe", "at end of document"),
+    ],
+)
+def test_a_wrong_file_is_refused_with_the_key(tmp_path: Path, text: str, says: str) -> None:
+    with pytest.raises(BadSettings) as caught:
+        _load(tmp_path, text)
+    assert str(tmp_path / "godwit.toml") in caught.value.message
+    assert says in caught.value.evidence
+
+
+def test_every_mistake_is_named_at_once(tmp_path: Path) -> None:
+    with pytest.raises(BadSettings) as caught:
+        _load(tmp_path, "[probe]\nintervall = 1\n[nonsense]\n")
+    assert "probe.intervall" in caught.value.evidence
+    assert "nonsense" in caught.value.evidence
+
+
+@pytest.mark.parametrize(
+    ("environment", "user", "expected"),
+    [
+        ({"GODWIT_STATE": "/srv/g"}, 0, "/srv/g"),
+        ({}, 0, "/var/lib/godwit"),
+        ({"XDG_STATE_HOME": "/home/ann/.state"}, 1000, "/home/ann/.state/godwit"),
+        ({"XDG_STATE_HOME": "/home/ann/.state"}, 0, "/var/lib/godwit"),
+    ],
+)
+def test_the_state_lies_where_this_user_keeps_it(
+    environment: dict[str, str], user: int, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: user)
+    assert state_directory(environment) == Path(expected)
+
+
+def test_without_any_variable_the_state_lies_below_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    monkeypatch.setattr(Path, "home", lambda: Path("/home/ann"))
+    assert state_directory({}) == Path("/home/ann/.local/state/godwit")
