@@ -47,7 +47,7 @@ def _boots_with_kvm(userland: Path, image: GuestImage) -> bool:
     script = (
         'mount --rbind /dev "$1/dev" && mount --bind "$2" "$1/mnt" && '
         'exec chroot "$1" qemu-system-x86_64 -M q35,accel=kvm -cpu qemu64 -m 256 -nodefaults '
-        "-display none -no-reboot -serial stdio -kernel /mnt/vmlinuz -initrd /mnt/initramfs "
+        "-display none -no-reboot -serial stdio -kernel /mnt/kernel -initrd /mnt/initramfs "
         '-append "console=ttyS0 quiet panic=-1"'
     )
     folder = str(image.kernel.parent)

@@ -5,6 +5,7 @@ The caller holds the lab's lock and decides what to do about a failure: see ``la
 
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
 from godwit.lab import remains
 from godwit.lab.accelerator import choose_accelerator
@@ -17,9 +18,11 @@ from godwit.lab.places import Places, cache_folder
 from godwit.lab.problems import LabFailed, LabMisused
 from godwit.lab.progress import Say
 from godwit.lab.state import HostRecord, LabState, boot_id
-from godwit.lab.userland import build_userland
+from godwit.lab.userland import build_userland, cache_lock, publish
 
 __all__ = ["bring_up", "clear_remains", "read_state"]
+
+CAPABILITIES = "var/cache/libvirt/qemu/capabilities"
 
 
 def read_state(places: Places) -> LabState | None:
@@ -66,21 +69,40 @@ def bring_up(places: Places, hosts: int, link: str, say: Say) -> None:
     say("making the network")
     build_fabric()
     addresses = [known_host(record.name) for record in state.hosts]
-    for address in addresses:
-        create_host_files(places, address, addresses)
-        connect_host(address)
-        Link(host=address, network=Network.MIGRATION).limit(link_rate(link))
-    booted = []
+    capabilities = userland.parent / "capabilities"
     for address in addresses:
         say(f"booting {address.name}")
+        create_host_files(places, address, addresses)
+        _seed_capabilities(capabilities, places.host(address.name) / "upper")
+        connect_host(address)
+        Link(host=address, network=Network.MIGRATION).limit(link_rate(link))
         record = start_host(places, address, userland=userland, accelerator=accelerator)
-        booted.append(LabHost(address=address, record=record, places=places))
         state = state.with_host(record)
         state.save(places)
-    for host in booted:
-        say(f"starting libvirtd on {host.name}")
+        host = LabHost(address=address, record=record, places=places)
         host.start_libvirtd()
+        _keep_capabilities(capabilities, host, say)
     replace(state, phase="running").save(places)
+
+
+def _seed_capabilities(cached: Path, upper: Path) -> None:
+    # libvirt asks each new QEMU for what it can do, which takes seconds of the first start or
+    # migration on a host, and keeps the answer. All hosts have the same QEMU; libvirt itself checks
+    # whether an answer that it finds still holds, and asks anew if not.
+    if cached.is_dir():
+        shutil.copytree(cached, upper / CAPABILITIES)
+
+
+def _keep_capabilities(cached: Path, host: LabHost, say: Say) -> None:
+    if cached.is_dir():
+        return
+    say("asking QEMU what it can do (once)")
+    host.run(["virsh", "-q", "capabilities"])
+    found = host.places.host(host.name) / "upper" / CAPABILITIES
+    with cache_lock(cache_folder()):
+        if not cached.is_dir():
+            with publish(cached) as building:
+                shutil.copytree(found, building, dirs_exist_ok=True)
 
 
 def _fill_shared(places: Places, image: GuestImage) -> None:

@@ -10,6 +10,11 @@ __all__ = ["BOOT_FOLDER", "Workload", "disk_path", "domain_xml"]
 
 BOOT_FOLDER = f"{SHARED_FOLDER}/boot"
 GUEST_BITS = 24
+# A guest that panics ends at once, so that a test sees it. The rest shortens an emulated boot.
+KERNEL_OPTIONS = (
+    "console=ttyS0 quiet panic=-1 "
+    "mitigations=off rcupdate.rcu_expedited=1 cryptomgr.notests audit=0 apparmor=0"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,23 +41,30 @@ def domain_xml(
     kind = "kvm" if accelerator == "kvm" else "qemu"
     settings = " ".join(
         [
-            "console=ttyS0 quiet panic=-1",
+            KERNEL_OPTIONS,
             f"godwit.name={record.name}",
             f"godwit.address={record.address}/{GUEST_BITS}",
             f"godwit.dirty_rate={round(workload.dirty_bytes_per_s)}",
             f"godwit.working_set={workload.working_set_bytes}",
         ]
     )
+    if metadata is None:
+        # Where the guest answers: so that Godwit measures the outage of this guest by itself.
+        metadata = (
+            '<godwit:vm xmlns:godwit="urn:godwit:vm:1">'
+            f'<godwit:probe address="{record.address}"/></godwit:vm>'
+        )
+    metadata = metadata.replace("{address}", record.address)
     console = f"/var/log/libvirt/qemu/{record.name}-console.log"
     return f"""<domain type='{kind}'>
   <name>{escape(record.name)}</name>
   <uuid>{record.uuid}</uuid>
-  <metadata>{metadata or ""}</metadata>
+  <metadata>{metadata}</metadata>
   <memory unit='b'>{record.memory_bytes}</memory>
   <vcpu>{record.vcpus}</vcpu>
   <os>
     <type arch='x86_64' machine='q35'>hvm</type>
-    <kernel>{BOOT_FOLDER}/vmlinuz</kernel>
+    <kernel>{BOOT_FOLDER}/kernel</kernel>
     <initrd>{BOOT_FOLDER}/initramfs</initrd>
     <cmdline>{escape(settings)}</cmdline>
   </os>

@@ -57,7 +57,8 @@ auth_unix_ro = "none"
 auth_unix_rw = "none"
 # All hosts share one firmware, and libvirt refuses to migrate between equal host UUIDs.
 host_uuid = "{address.uuid}"
-log_filters = "3:util.object 3:util.json 3:event 3:rpc 2:qemu"
+log_level = 3
+log_filters = "2:qemu.qemu_migration 2:qemu.qemu_process"
 log_outputs = "2:file:/var/log/libvirt/libvirtd.log"
 """
 

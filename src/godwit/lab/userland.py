@@ -38,6 +38,7 @@ PACKAGES = (
     "procps",
     "tini",
     "busybox-static",
+    "zstd",
 )
 NOT_UNPACKED = ("/usr/share/doc/*", "/usr/share/locale/*", "/usr/share/man/*")
 # The guest's kernel is fetched with the same package lists, outside the root folder's own reach of
