@@ -1,6 +1,6 @@
 """The client: one method a resource, typed by the wire models."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 from urllib.parse import quote
@@ -20,6 +20,8 @@ _T = TypeVar("_T")
 #: A reading of many hosts waits for the slowest one; the engine has the shorter deadlines.
 _ANSWER_S: Final = 180.0
 _CONNECT_S: Final = 5.0
+#: A command that thinks about a plan keeps its connection: an embedded controller stays as long.
+_LIMITS: Final = httpx.Limits(keepalive_expiry=None)
 #: A stream silent for this long has lost its other end.
 _SILENCE_S: Final = 3 * wire.HEARTBEAT_S
 
@@ -129,7 +131,7 @@ class Client:
         """Say which version the controller is."""
         return self._get("/version", wire.Version)
 
-    def watch(self, after: int | None = None) -> Iterator[wire.Notice]:
+    def watch(self, after: int | None = None) -> Generator[wire.Notice, None, None]:
         """Yield every notice after a number, or from now on; ends when the controller ends it.
 
         Raises: ControllerUnreachable when the stream breaks or falls silent.
@@ -187,7 +189,7 @@ class Client:
 def _connect(server: str) -> httpx.Client:
     timeout = httpx.Timeout(_CONNECT_S, read=_ANSWER_S)
     if server.startswith(("http://", "https://")):
-        return httpx.Client(base_url=server.rstrip("/"), timeout=timeout)
+        return httpx.Client(base_url=server.rstrip("/"), timeout=timeout, limits=_LIMITS)
     path = server.removeprefix("unix://").removeprefix("unix:")
     if not path.startswith(("/", "./", "../")):
         raise BadValue(
@@ -195,7 +197,7 @@ def _connect(server: str) -> httpx.Client:
             remedy="Give the path of its socket, such as /run/godwit/api.sock, or its http URL.",
         )
     # A proxy from the environment has no business with a socket of this machine.
-    transport = httpx.HTTPTransport(uds=path)
+    transport = httpx.HTTPTransport(uds=path, limits=_LIMITS)
     return httpx.Client(
         base_url="http://godwit", transport=transport, timeout=timeout, trust_env=False
     )

@@ -1,0 +1,103 @@
+"""From a plan to its outcome: shown, confirmed, accepted, followed. The same for every plan."""
+
+import typer
+
+from godwit import wire
+from godwit.cli.asking import confirm
+from godwit.cli.following import drain_status, follow, migration_status
+from godwit.cli.screen import Screen
+from godwit.cli.session import Session
+from godwit.cli.views.migration import show_drain_outcome, show_outcome
+from godwit.cli.views.plan import show_plan
+from godwit.core.errors import BadValue, OutcomeUnknown
+
+__all__ = ["carry_out", "present", "refuse_detached_drain"]
+
+
+def present(screen: Screen, plan: wire.Plan, *, dry_run: bool) -> None:
+    """Show a plan before anything happens. Raises: typer.Exit after a dry run."""
+    if not screen.is_json:
+        show_plan(screen, plan)
+    elif dry_run:
+        screen.document(plan)
+    else:
+        screen.event("plan", plan=plan)
+    if dry_run:
+        if not screen.is_json:
+            screen.line("Dry run: nothing was changed.")
+        raise typer.Exit(int(wire.ExitStatus.OK))
+
+
+def carry_out(
+    session: Session,
+    screen: Screen,
+    plan: wire.Plan,
+    *,
+    question: str,
+    yes: bool,
+    detach: bool,
+    abort_on_interrupt: bool,
+) -> None:
+    """Have it confirmed, accept it and follow it. Raises: typer.Exit with what it came to."""
+    if not yes:
+        confirm(question)
+    acceptance = _accept(session, plan)
+    if screen.is_json:
+        screen.event("accepted", acceptance=acceptance)
+    if detach:
+        _detach(session, screen, acceptance)
+        return
+    follow(session, screen, acceptance, abort_on_interrupt=abort_on_interrupt)
+    if acceptance.drain is not None:
+        drain = session.client.drain(acceptance.drain)
+        if screen.is_json:
+            screen.event("result", drain=drain)
+        else:
+            show_drain_outcome(screen, drain)
+        status = drain_status(drain)
+    else:
+        status = wire.ExitStatus.OK
+        for migration_id in acceptance.migrations:
+            migration = session.client.migration(migration_id)
+            if screen.is_json:
+                screen.event("result", migration=migration)
+            else:
+                show_outcome(screen, migration)
+            status = max(status, migration_status(migration))
+    session.wait_idle()
+    raise typer.Exit(int(status))
+
+
+def _accept(session: Session, plan: wire.Plan) -> wire.Acceptance:
+    """Accept a plan, again if the answer was lost: it is accepted once all the same."""
+    try:
+        return session.client.accept(plan.id)
+    except OutcomeUnknown:
+        session.reconnect()
+        return session.client.accept(plan.id)
+
+
+def _detach(session: Session, screen: Screen, acceptance: wire.Acceptance) -> None:
+    if session.owned:
+        # Left at once, it would never be started: its controller ends with this command.
+        follow(session, screen, acceptance, until_started=True)
+    if screen.is_json:
+        return
+    if acceptance.drain is not None:
+        screen.line(f"Drain {acceptance.drain} was started; `godwit status` to follow it.")
+    for migration_id in acceptance.migrations:
+        screen.line(f"Migration {migration_id} was started; `godwit status` to follow it.")
+    if session.owned:
+        screen.note(
+            "The hosts carry it out by themselves. Nobody steers or verifies it until the next"
+            " command, because there is no `godwit serve`."
+        )
+
+
+def refuse_detached_drain(session: Session) -> None:
+    """Refuse a drain that nobody would carry on. Raises: BadValue."""
+    if session.owned:
+        raise BadValue(
+            "a drain can't be detached: its controller would end with this command",
+            remedy="Run `godwit serve` and repeat it, or leave out --detach.",
+        )

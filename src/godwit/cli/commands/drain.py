@@ -1,0 +1,95 @@
+"""``godwit drain``: empty a host."""
+
+from typing import Annotated
+
+import typer
+
+from godwit.cli.options import (
+    AbortOption,
+    BandwidthOption,
+    DetachOption,
+    DowntimeOption,
+    DryRunOption,
+    Output,
+    OutputOption,
+    YesOption,
+    build_request,
+    examples,
+    read_option,
+)
+from godwit.core.units import parse_duration, parse_rate
+
+__all__ = ["register"]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(
+        "drain",
+        epilog=examples(
+            "godwit drain kvm1 --dry-run",
+            "godwit drain kvm1",
+            "godwit drain kvm1 --parallel 2 --yes -o json",
+        ),
+    )(_drain)
+
+
+def _drain(
+    ctx: typer.Context,
+    host: Annotated[str, typer.Argument(metavar="HOST", help="The host to empty.")],
+    dry_run: DryRunOption = False,
+    parallel: Annotated[
+        int, typer.Option(help="How many VMs move at once. Each further one slows the others.")
+    ] = 1,
+    max_downtime: DowntimeOption = None,
+    bandwidth: BandwidthOption = None,
+    yes: YesOption = False,
+    detach: DetachOption = False,
+    abort_on_interrupt: AbortOption = False,
+    output: OutputOption = Output.TEXT,
+) -> None:
+    """Empty a host: move all its running VMs away, while their users work on.
+
+    Shows the whole plan first: where each VM goes and why, and each VM that can't be moved, with
+    its remedy. No VM is ever stopped. The host is in maintenance until `godwit undrain`.
+    """
+    from godwit.cli.asking import refuse_unless_asked
+    from godwit.cli.carrying_out import carry_out, present, refuse_detached_drain
+    from godwit.cli.screen import Screen
+    from godwit.cli.session import open_session
+    from godwit.wire import DrainRequest
+
+    asked = build_request(
+        DrainRequest,
+        _OPTIONS,
+        host=host,
+        parallel=parallel,
+        pause_max_s=read_option("--max-downtime", parse_duration, max_downtime),
+        bandwidth_bytes_per_s=read_option("--bandwidth", parse_rate, bandwidth),
+    )
+    screen = Screen(output)
+    refuse_unless_asked(screen, yes=yes, dry_run=dry_run)
+    with open_session(ctx, screen) as session:
+        if detach and not dry_run:
+            refuse_detached_drain(session)
+        plan = session.client.make_plan(asked)
+        present(screen, plan, dry_run=dry_run)
+        count = len(plan.moves)
+        stays = f", leaving {len(plan.unplaced)} there" if plan.unplaced else ""
+        carry_out(
+            session,
+            screen,
+            plan,
+            question=f"Move {count} VM{'' if count == 1 else 's'} away from {host}{stays}?",
+            yes=yes,
+            detach=detach,
+            abort_on_interrupt=abort_on_interrupt,
+        )
+
+
+_OPTIONS = {
+    "host": "HOST",
+    "parallel": "--parallel",
+    "pause_max_s": "--max-downtime",
+    "bandwidth_bytes_per_s": "--bandwidth",
+}

@@ -1,0 +1,93 @@
+"""``godwit migrate``: one VM to another host."""
+
+from typing import Annotated
+
+import typer
+
+from godwit.cli.options import (
+    AbortOption,
+    BandwidthOption,
+    DetachOption,
+    DowntimeOption,
+    DryRunOption,
+    Output,
+    OutputOption,
+    YesOption,
+    build_request,
+    examples,
+    read_option,
+)
+from godwit.core.units import parse_duration, parse_rate
+
+__all__ = ["register"]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(
+        "migrate",
+        epilog=examples(
+            "godwit migrate web1",
+            "godwit migrate web1 --to kvm2 --max-downtime 300ms",
+            "godwit migrate web1 --dry-run",
+            "godwit migrate web1 --yes -o json      a line of JSON for each step",
+        ),
+    )(_migrate)
+
+
+def _migrate(
+    ctx: typer.Context,
+    vm: Annotated[str, typer.Argument(metavar="VM", help="Its name or UUID.")],
+    to: Annotated[
+        str | None,
+        typer.Option(metavar="HOST", help="Where to; otherwise the best host.", show_default=False),
+    ] = None,
+    dry_run: DryRunOption = False,
+    max_downtime: DowntimeOption = None,
+    bandwidth: BandwidthOption = None,
+    yes: YesOption = False,
+    detach: DetachOption = False,
+    abort_on_interrupt: AbortOption = False,
+    output: OutputOption = Output.TEXT,
+) -> None:
+    """Move a running VM to another host while its users work on.
+
+    Shows where and why, and why not each other host; asks; then follows it to its verified end.
+    Ctrl-C or a closed terminal leaves it going on.
+    """
+    from godwit.cli.asking import refuse_unless_asked
+    from godwit.cli.carrying_out import carry_out, present
+    from godwit.cli.screen import Screen
+    from godwit.cli.session import open_session
+    from godwit.wire import MigrateRequest
+
+    asked = build_request(
+        MigrateRequest,
+        _OPTIONS,
+        vm=vm,
+        destination=to,
+        pause_max_s=read_option("--max-downtime", parse_duration, max_downtime),
+        bandwidth_bytes_per_s=read_option("--bandwidth", parse_rate, bandwidth),
+    )
+    screen = Screen(output)
+    refuse_unless_asked(screen, yes=yes, dry_run=dry_run)
+    with open_session(ctx, screen) as session:
+        plan = session.client.make_plan(asked)
+        present(screen, plan, dry_run=dry_run)
+        carry_out(
+            session,
+            screen,
+            plan,
+            question=f"Move {plan.moves[0].vm_name} to {plan.moves[0].destination}?",
+            yes=yes,
+            detach=detach,
+            abort_on_interrupt=abort_on_interrupt,
+        )
+
+
+_OPTIONS = {
+    "vm": "VM",
+    "destination": "--to",
+    "pause_max_s": "--max-downtime",
+    "bandwidth_bytes_per_s": "--bandwidth",
+}

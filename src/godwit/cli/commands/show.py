@@ -1,0 +1,74 @@
+"""``godwit show``: one migration, plan or drain whole."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from godwit.cli.options import Output, OutputOption, examples
+
+if TYPE_CHECKING:
+    from godwit import wire
+    from godwit.client import Client
+
+__all__ = ["register"]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(
+        "show",
+        epilog=examples(
+            "godwit show m-3f9a2c",
+            "godwit show web1         the last migration of a VM",
+            "godwit show d-81b0aa",
+            "godwit show p-77c1d0 -o json",
+        ),
+    )(_show)
+
+
+def _show(
+    ctx: typer.Context,
+    what: Annotated[
+        str,
+        typer.Argument(
+            metavar="MIGRATION|PLAN|DRAIN", help="The id, or a VM for its last migration."
+        ),
+    ],
+    output: OutputOption = Output.TEXT,
+) -> None:
+    """Show a migration with every round, decision and who said what; or a plan, or a drain."""
+    from godwit.cli.screen import Screen
+    from godwit.cli.session import open_session
+    from godwit.cli.views.migration import show_drain, show_migration
+    from godwit.cli.views.plan import show_plan
+    from godwit.wire import DrainDetail, Plan
+
+    screen = Screen(output)
+    with open_session(ctx, screen) as session:
+        found = _find(session.client, what)
+        if screen.is_json:
+            screen.document(found)
+        elif isinstance(found, Plan):
+            show_plan(screen, found)
+        elif isinstance(found, DrainDetail):
+            show_drain(screen, found)
+        else:
+            show_migration(screen, found)
+
+
+def _find(client: "Client", what: str) -> "wire.MigrationDetail | wire.Plan | wire.DrainDetail":
+    """Find what is meant: by its id, or the last migration of a VM. Raises: UnknownMigration."""
+    from godwit.core.errors import UnknownMigration, UnknownPlan
+
+    for read in (client.migration, client.plan, client.drain):
+        try:
+            return read(what)
+        except (UnknownMigration, UnknownPlan):
+            continue
+    for migration in client.migrations(limit=1000):
+        if what in {migration.vm_name, migration.vm}:
+            return client.migration(migration.id)
+    raise UnknownMigration(
+        f"no migration, plan or drain is {what!r}, and no VM of that name was ever moved",
+        remedy="See `godwit history` for migrations; ids begin with m-, p- and d-.",
+    )

@@ -1,0 +1,211 @@
+"""Following: from an accepted plan to its outcome, through lost connections and interruptions.
+
+What is followed goes on by itself. A lost controller is no lost migration: attach again, read the
+state, go on. Leaving early says what goes on and how to get back to it.
+"""
+
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from types import FrameType
+from typing import Final
+
+import typer
+
+from godwit import wire
+from godwit.cli.board import NOT_STARTED, Board
+from godwit.cli.screen import Screen
+from godwit.cli.session import Session
+from godwit.cli.views.live import LiveView
+from godwit.cli.views.progress import JsonLines, ProgressView, TextLines
+from godwit.client import ControllerUnreachable
+from godwit.core.errors import GodwitError
+
+__all__ = ["drain_status", "follow", "interruptible", "migration_status"]
+
+_LEAVING_S: Final = 0.2
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Make a closed terminal and SIGTERM the same as Ctrl-C, as long as this lasts.
+
+    A signal that is handled or ignored already (``nohup``) is left as it is.
+    """
+    taken = []
+    if threading.current_thread() is threading.main_thread():  # no other thread has signals
+        taken = [
+            one
+            for one in (signal.SIGHUP, signal.SIGTERM)
+            if signal.getsignal(one) is signal.SIG_DFL
+        ]
+    for one in taken:
+        signal.signal(one, _interrupt)
+    try:
+        yield
+    finally:
+        for one in taken:
+            signal.signal(one, signal.SIG_DFL)
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def follow(
+    session: Session,
+    screen: Screen,
+    acceptance: wire.Acceptance,
+    *,
+    abort_on_interrupt: bool = False,
+    until_started: bool = False,
+) -> Board:
+    """Follow what was accepted until it is over, or only until every migration of it has started.
+
+    Returns the last state. Raises: typer.Exit with 130 when it is left to go on.
+    """
+    board = Board(until_started=until_started)
+    view = _view(screen)
+    try:
+        with interruptible(), view:
+            try:
+                _follow(session, board, view, acceptance)
+            except KeyboardInterrupt:
+                if not abort_on_interrupt:
+                    raise
+                view.note("Interrupted: cancelling, and waiting for the outcome.")
+                _cancel_all(session, board)
+                _follow(session, board, view, acceptance)
+    except (KeyboardInterrupt, BrokenPipeError, ConnectionResetError) as error:
+        _say_goodbye(session, screen, board, acceptance)
+        raise typer.Exit(int(wire.ExitStatus.INTERRUPTED)) from error
+    return board
+
+
+def _view(screen: Screen) -> ProgressView:
+    if screen.is_json:
+        return JsonLines(screen)
+    return LiveView(screen) if screen.is_terminal else TextLines(screen)
+
+
+def _follow(
+    session: Session, board: Board, view: ProgressView, acceptance: wire.Acceptance
+) -> None:
+    after = _read_anew(session, board, acceptance)
+    view.show(board, None)
+    while not board.is_over:
+        with suppress(ControllerUnreachable):
+            _watch(session, board, view, after)
+        if not board.is_over:
+            # The stream ended or lost something: the state itself is the only truth left.
+            after = _read_again(session, board, view, acceptance)
+            view.show(board, None)
+
+
+def _watch(session: Session, board: Board, view: ProgressView, after: int) -> None:
+    """Take notices until it is over, or until the stream ends or has lost some."""
+    with closing(session.client.watch(after)) as notices:
+        for notice in notices:
+            if notice.kind == "reset":
+                return
+            if board.concerns(notice):
+                board.take(notice)
+                view.show(board, notice)
+            if board.is_over:
+                return
+    # It ended in order, so its controller is leaving: let it go first.
+    time.sleep(_LEAVING_S)
+
+
+def _read_again(
+    session: Session, board: Board, view: ProgressView, acceptance: wire.Acceptance
+) -> int:
+    try:
+        return _read_anew(session, board, acceptance)
+    except ControllerUnreachable:
+        view.note("The controller went away; the migration goes on. Attaching to a new one.")
+    session.reconnect()
+    return _read_anew(session, board, acceptance)
+
+
+def _read_anew(session: Session, board: Board, acceptance: wire.Acceptance) -> int:
+    """Read the whole state; returns the number of the notice it is as new as."""
+    last = acceptance.last_notice
+    if acceptance.drain is not None:
+        drain = session.client.drain(acceptance.drain)
+        board.put_drain(drain)
+        last = drain.last_notice
+    for migration_id in acceptance.migrations:
+        migration = session.client.migration(migration_id)
+        board.put(migration, migration.progress)
+        last = migration.last_notice
+    return last
+
+
+def _cancel_all(session: Session, board: Board) -> None:
+    """Order the abort of everything that is followed; what can't be cancelled is over anyway."""
+    if board.drain is not None and not board.drain.is_ended:
+        session.client.cancel_drain(board.drain.id)
+        return
+    for migration in list(board.migrations.values()):
+        if not migration.is_ended:
+            try:
+                session.client.cancel_migration(migration.id)
+            except GodwitError as error:
+                if error.code != "refused":
+                    raise
+
+
+def _say_goodbye(
+    session: Session, screen: Screen, board: Board, acceptance: wire.Acceptance
+) -> None:
+    """Say what goes on. Nothing may go wrong here: the terminal may be gone."""
+    try:
+        for text in _goodbyes(board, acceptance, owned=session.owned):
+            screen.note(text)
+    except OSError:
+        return
+
+
+def _goodbyes(board: Board, acceptance: wire.Acceptance, *, owned: bool) -> Iterator[str]:
+    going = [one for one in board.migrations.values() if not one.is_ended]
+    for one in going:
+        if owned and one.phase in NOT_STARTED:
+            yield f"The migration of {one.vm_name} had not been started, and will not be."
+        else:
+            yield (
+                f"The migration of {one.vm_name} goes on; `godwit status` to follow,"
+                f" `godwit cancel {one.id}` to abort."
+            )
+    if acceptance.drain is None:
+        if not going:
+            yield "Interrupted; `godwit history` shows what became of it."
+        return
+    if owned:
+        host = board.drain.host if board.drain is not None else "HOST"
+        yield (
+            f"The drain starts no further moves, because its controller ends with this command;"
+            f" `godwit drain {host}` goes on with it, `godwit undrain {host}` gives it up."
+        )
+    else:
+        yield f"The drain goes on; `godwit cancel {acceptance.drain}` to stop it."
+
+
+def migration_status(migration: wire.Migration) -> wire.ExitStatus:
+    """Return the exit status that a migration's end stands for."""
+    if migration.phase == "done":
+        return wire.ExitStatus.OK
+    if migration.is_ended:
+        return wire.ExitStatus.WORK_FAILED
+    return wire.ExitStatus.UNKNOWN
+
+
+def drain_status(drain: wire.Drain) -> wire.ExitStatus:
+    """Return the exit status that a drain's end stands for."""
+    if any(one.needs_person for one in drain.migrations) or not drain.is_ended:
+        return wire.ExitStatus.UNKNOWN
+    if drain.state == "emptied":
+        return wire.ExitStatus.OK
+    return wire.ExitStatus.WORK_FAILED

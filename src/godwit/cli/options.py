@@ -1,0 +1,103 @@
+"""The options that several commands share, and how their texts become numbers."""
+
+from collections.abc import Callable
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+import typer
+
+from godwit.core.errors import BadValue
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+__all__ = [
+    "AbortOption",
+    "BandwidthOption",
+    "DetachOption",
+    "DowntimeOption",
+    "DryRunOption",
+    "Output",
+    "OutputOption",
+    "YesOption",
+    "build_request",
+    "examples",
+    "read_option",
+]
+
+_T = TypeVar("_T")
+_Model = TypeVar("_Model", bound="BaseModel")
+
+
+class Output(StrEnum):
+    """What is printed."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+OutputOption = Annotated[
+    Output,
+    typer.Option("--output", "-o", help="Text for people, or JSON: a document, or a line a step."),
+]
+YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Don't ask, do it.")]
+DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Show the plan and do nothing.")]
+DetachOption = Annotated[bool, typer.Option("--detach", help="Start it and don't wait.")]
+AbortOption = Annotated[
+    bool,
+    typer.Option(
+        "--abort-on-interrupt",
+        help="On Ctrl-C or a closed terminal, cancel it and wait for the outcome, instead of"
+        " letting it go on.",
+    ),
+]
+DowntimeOption = Annotated[
+    str | None,
+    typer.Option(
+        "--max-downtime",
+        metavar="DURATION",
+        help="The longest pause allowed, e.g. 300ms. Can lower a VM's own limit, never raise it.",
+        show_default=False,
+    ),
+]
+BandwidthOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="RATE",
+        help="The most that a migration may send, e.g. 500mbit or 100MiB/s.",
+        show_default=False,
+    ),
+]
+
+
+def read_option(option: str, parse: Callable[[str], _T], text: str | None) -> _T | None:
+    """Read the text of an option. Raises: BadValue that names the option."""
+    if text is None:
+        return None
+    try:
+        return parse(text)
+    except BadValue as error:
+        raise BadValue(
+            f"{option}: {error.message}", evidence=error.evidence, remedy=error.remedy
+        ) from error
+
+
+def build_request(kind: type[_Model], options: dict[str, str], **fields: Any) -> _Model:  # noqa: ANN401
+    """Build a request; ``options`` names the option that each field came from.
+
+    Raises: BadValue that names the option whose value can't be used.
+    """
+    from pydantic import ValidationError
+
+    from godwit.wire.validation import first_complaint
+
+    try:
+        return kind(**fields)
+    except ValidationError as error:
+        key, complaint = first_complaint(error)
+        raise BadValue(f"{options.get(key, key)}: {complaint}") from error
+
+
+def examples(*lines: str) -> str:
+    """Make the end of a command's help: one example a line."""
+    return "\n".join(["[bold]Examples[/bold]", *(f"$ {line}" for line in lines)])

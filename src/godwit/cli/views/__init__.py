@@ -1,0 +1,1 @@
+"""The screens: each shows one thing as text. They ask nothing and decide nothing."""

@@ -1,0 +1,140 @@
+"""Progress on a terminal: redrawn in place, and gone when it is over.
+
+A bar is of one round and never of the whole, because nobody knows how many rounds follow.
+"""
+
+import time
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Final, Self
+
+from rich.console import Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from godwit import wire
+from godwit.cli.board import Board, RoundGauge
+from godwit.cli.screen import Screen
+from godwit.cli.words import round_rest, where_runs
+from godwit.core.units import format_bytes, format_duration, format_rate
+
+__all__ = ["LiveView", "render_board"]
+
+_REDRAWS_PER_S: Final = 4
+_BAR_WIDTH: Final = 20
+#: More would push the top of the display out of a small terminal.
+_ENDED_SHOWN: Final = 8
+
+_STYLES = {"done": "green", "failed": "red", "split": "bold red", "lost": "bold red"}
+
+
+class LiveView:
+    """The live display. Between notices the times go on."""
+
+    def __init__(self, screen: Screen) -> None:
+        self._board = Board()
+        self._live = Live(
+            get_renderable=lambda: render_board(self._board, time.time()),
+            console=screen.console,
+            refresh_per_second=_REDRAWS_PER_S,
+            transient=True,
+        )
+
+    def __enter__(self) -> Self:
+        self._live.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._live.stop()
+
+    def show(self, board: Board, notice: wire.Notice | None) -> None:
+        """Keep the board; the next redraw shows it."""
+        del notice
+        self._board = board
+
+    def note(self, text: str) -> None:
+        """Say it above the display."""
+        self._live.console.print(text)
+
+
+def render_board(board: Board, now_s: float) -> RenderableType:
+    """Draw the board as it stands at ``now_s``."""
+    # A list, because the board grows in another thread than the one that draws.
+    migrations = list(board.migrations.values())
+    active = [one for one in migrations if not one.is_ended]
+    ended = [one for one in migrations if one.is_ended]
+    lines: list[RenderableType] = []
+    if board.drain is not None:
+        lines.append(Text(_drain_line(board.drain, now_s), style="bold"))
+        lines += [_ended_line(one) for one in ended[-_ENDED_SHOWN:]]
+    for migration in active:
+        progress = board.progress.get(migration.id)
+        gauge = board.gauges.get(migration.id)
+        lines += _draw(migration, progress, gauge, now_s)
+    return Group(*lines)
+
+
+def _drain_line(drain: wire.Drain, now_s: float) -> str:
+    left = len(drain.remaining) - len(drain.unplaced)
+    text = f"Draining {drain.host}: {drain.moves_planned - left} of {drain.moves_planned} moved"
+    if drain.unplaced:
+        text += f", {len(drain.unplaced)} can't be moved"
+    return f"{text}, {format_duration(max(0.0, now_s - drain.accepted_at_s))}"
+
+
+def _ended_line(migration: wire.Migration) -> Text:
+    text = f"  {migration.vm_name} -> {migration.destination}: {migration.phase}"
+    if migration.result is not None and migration.result.pause_s is not None:
+        text += f", pause {format_duration(migration.result.pause_s)}"
+    if migration.failure is not None:
+        text += f", {migration.failure.cause}"
+    return Text(text, style=_STYLES.get(migration.phase, ""), overflow="ellipsis", no_wrap=True)
+
+
+def _draw(
+    migration: wire.Migration,
+    progress: wire.Progress | None,
+    gauge: RoundGauge | None,
+    now_s: float,
+) -> Iterator[RenderableType]:
+    title = Text(f"{migration.vm_name}  {migration.source} -> {migration.destination}  ", "bold")
+    title.append(migration.phase, style=_STYLES.get(migration.phase, "cyan"))
+    since_s = migration.started_at_s or migration.accepted_at_s
+    title.append(f"  {format_duration(max(0.0, now_s - since_s))}", style="dim")
+    yield title
+    if migration.phase != "copying" or progress is None or gauge is None:
+        yield Text(f"  {migration.phase_says}; the guest runs on: {where_runs(migration)}")
+        return
+    yield _round_line(progress, gauge)
+    rates = [f"pause limit {format_duration(migration.pause_limit_s)}"]
+    rates[0] += f" of {format_duration(migration.pause_max_s)}"
+    if progress.bandwidth_bytes_per_s > 0:
+        rates.append(f"link carries {format_rate(progress.bandwidth_bytes_per_s)}")
+    if progress.iteration > 1:
+        rates.append(f"guest writes {format_rate(progress.dirty_bytes_per_s)}")
+    yield Text("  " + ", ".join(rates))
+    if migration.last_round is not None and migration.last_round.implied_pause_s is not None:
+        last = migration.last_round
+        yield Text(
+            f"  after round {last.number}: {format_bytes(last.remaining_bytes)} were left,"
+            f" a pause of {format_duration(last.implied_pause_s or 0.0)}",
+            style="dim",
+        )
+
+
+def _round_line(progress: wire.Progress, gauge: RoundGauge) -> RenderableType:
+    grid = Table.grid(padding=(0, 1, 0, 0))
+    grid.add_row(
+        Text(f"  round {max(1, progress.iteration)}"),
+        ProgressBar(total=1.0, completed=gauge.share, width=_BAR_WIDTH),
+        Text(f"{format_bytes(progress.remaining_bytes)} left"),
+        Text(round_rest(progress)),
+    )
+    return grid

@@ -1,0 +1,190 @@
+"""Migrations and drains: in lists, how they ended, and in full with every round and decision."""
+
+from collections.abc import Sequence
+
+from godwit import wire
+from godwit.cli.screen import Screen
+from godwit.cli.views.plan import show_unplaced
+from godwit.cli.words import clock, result_rows, where_runs
+from godwit.core.units import format_bytes, format_duration, format_rate
+
+__all__ = [
+    "show_drain",
+    "show_drain_outcome",
+    "show_in_flight",
+    "show_migration",
+    "show_migrations",
+    "show_outcome",
+]
+
+
+def show_in_flight(screen: Screen, migrations: Sequence[wire.Migration], now_s: float) -> None:
+    """Print the migrations that are not over."""
+    columns = ("MIGRATION", "VM", "FROM", "TO", "PHASE", ">SINCE", ">ROUNDS", "GUEST RUNS ON")
+    rows = [
+        (
+            one.id,
+            one.vm_name,
+            one.source,
+            one.destination,
+            one.phase + (" (needs a person)" if one.needs_person else ""),
+            format_duration(max(0.0, now_s - one.entered_at_s)),
+            str(one.rounds_done),
+            where_runs(one),
+        )
+        for one in migrations
+    ]
+    screen.table(columns, rows)
+
+
+def show_migrations(screen: Screen, migrations: Sequence[wire.Migration]) -> None:
+    """Print migrations with what they came to, in the order given."""
+    columns = ("MIGRATION", "ACCEPTED", "VM", "FROM", "TO", "PHASE", ">PAUSE", ">OUTAGE", ">TIME")
+    rows = [
+        (
+            one.id,
+            clock(one.accepted_at_s),
+            one.vm_name,
+            one.source,
+            one.destination,
+            one.phase,
+            _measured(one.result.pause_s if one.result else None),
+            _measured(one.result.outage_s if one.result else None),
+            _measured(one.result.total_s if one.result else None),
+        )
+        for one in migrations
+    ]
+    screen.table(columns, rows)
+
+
+def _measured(duration_s: float | None) -> str:
+    return "-" if duration_s is None else format_duration(duration_s)
+
+
+def show_outcome(screen: Screen, migration: wire.Migration) -> None:
+    """Print how a migration ended, or why it has not."""
+    name = migration.vm_name
+    if migration.phase == "done":
+        screen.line(f"{name} runs on {migration.destination}, and only there.", style="bold green")
+        for key, value in result_rows(migration):
+            screen.line(f"{key:<8} {value}", indent=2)
+        return
+    if migration.phase == "cancelled":
+        screen.line(f"{name} was not moved: cancelled. It runs on {migration.source}, unharmed.")
+        return
+    if migration.phase == "failed":
+        screen.line(
+            f"{name} was not moved. It runs on {migration.source}, unharmed.", style="bold red"
+        )
+    elif migration.needs_person:
+        screen.line(
+            f"{name} needs a person: {migration.phase}, {migration.phase_says}.", style="bold red"
+        )
+        if migration.last_reading:
+            screen.line(f"Both hosts were read: {migration.last_reading}", indent=2)
+    else:
+        screen.line(f"{name}: {migration.phase}, {migration.phase_says}.")
+    show_failure(screen, migration.failure)
+
+
+def show_failure(screen: Screen, failure: wire.Failure | None) -> None:
+    """Print why a migration did not do what was asked."""
+    if failure is None:
+        return
+    screen.line(f"Cause: {failure.cause}", indent=2)
+    if failure.evidence:
+        screen.line(f"Evidence: {failure.evidence}", indent=2)
+    if failure.remedy:
+        screen.line(f"Remedy: {failure.remedy}", indent=2)
+
+
+def show_drain_outcome(screen: Screen, drain: wire.DrainDetail) -> None:
+    """Print how a drain ended: each VM, and what became of the host."""
+    last = {one.vm: one for one in drain.migrations}
+    if last:
+        show_migrations(screen, list(last.values()))
+    for migration in last.values():
+        if migration.phase != "done" or (migration.result and migration.result.notes):
+            show_outcome(screen, migration)
+    show_unplaced(screen, drain.plan.unplaced)
+    undrain = f"`godwit undrain {drain.host}` ends it."
+    moved = sum(one.phase == "done" for one in last.values())
+    match drain.state:
+        case "emptied":
+            screen.line(
+                f"{drain.host} is empty ({moved} VM{'' if moved == 1 else 's'} moved) and in"
+                f" maintenance; {undrain}",
+                style="bold green",
+            )
+        case "running":
+            screen.line(f"The drain goes on; still on {drain.host}: {', '.join(drain.remaining)}.")
+        case _:
+            still = ", ".join(drain.remaining) or "none"
+            screen.line(
+                f"{drain.host} is NOT empty ({drain.state}; {moved} moved; still there: {still})."
+                f" It is in maintenance; {undrain}",
+                style="bold red",
+            )
+
+
+def show_migration(screen: Screen, migration: wire.MigrationDetail) -> None:
+    """Print a migration whole: why, every round, who said and decided what, and the outcome."""
+    move = migration.move
+    screen.line(
+        f"Migration {migration.id}: {migration.vm_name}, {migration.source} ->"
+        f" {migration.destination}, {migration.phase}",
+        style="bold",
+    )
+    screen.line(f"Why {move.destination}: {move.reason}", indent=2)
+    for candidate in move.choice.candidates:
+        for refusal in candidate.refusals:
+            screen.line(f"Not {candidate.host}: {refusal.why}", indent=2)
+    screen.line(f"The guest runs on: {where_runs(migration)}", indent=2)
+    if migration.rounds:
+        screen.heading("Rounds")
+        _show_rounds(screen, migration.rounds)
+    screen.heading("Who said and decided what")
+    rows = [
+        (
+            f"{one.at_s - migration.accepted_at_s:.1f} s",
+            one.who,
+            one.what + (f" ({one.ground})" if one.ground else ""),
+        )
+        for one in migration.journal
+    ]
+    screen.table((">AFTER", "WHO", "WHAT"), rows)
+    screen.heading("Outcome")
+    show_outcome(screen, migration)
+
+
+def _show_rounds(screen: Screen, rounds: Sequence[wire.Round]) -> None:
+    columns = (">ROUND", ">LEFT", ">SENT", ">WRITES", ">CARRIES", ">IMPLIED PAUSE", ">LIMIT")
+    screen.table(
+        columns,
+        [
+            (
+                str(one.number),
+                format_bytes(one.remaining_bytes),
+                format_bytes(one.transferred_bytes),
+                format_rate(one.dirty_bytes_per_s),
+                format_rate(one.bandwidth_bytes_per_s),
+                _measured(one.implied_pause_s),
+                format_duration(one.pause_limit_s),
+            )
+            for one in rounds
+        ],
+    )
+
+
+def show_drain(screen: Screen, drain: wire.DrainDetail) -> None:
+    """Print a drain whole."""
+    screen.line(
+        f"Drain {drain.id} of {drain.host}: {drain.state}, accepted {clock(drain.accepted_at_s)}",
+        style="bold",
+    )
+    screen.line(
+        f"{drain.moves_planned} moves planned, {len(drain.migrations)} migrations so far"
+        f" (plan {drain.plan_id})",
+        indent=2,
+    )
+    show_drain_outcome(screen, drain)

@@ -1,0 +1,59 @@
+"""A plan before it is accepted: every move with its reason, every refusal, every remedy."""
+
+from godwit import wire
+from godwit.cli.screen import Screen
+from godwit.cli.words import bandwidth_of
+from godwit.core.units import format_bytes, format_duration
+
+__all__ = ["show_plan", "show_unplaced"]
+
+
+def show_plan(screen: Screen, plan: wire.Plan) -> None:
+    """Print the whole plan."""
+    if plan.kind == "drain":
+        _show_heading(screen, plan)
+    for number, move in enumerate(plan.moves, start=1):
+        lead = f"{number}. " if plan.kind == "drain" else ""
+        _show_move(screen, move, lead)
+    show_unplaced(screen, plan.unplaced)
+    for note in plan.notes:
+        screen.line(f"Note: {note}")
+
+
+def _show_heading(screen: Screen, plan: wire.Plan) -> None:
+    moves = f"{len(plan.moves)} move{'' if len(plan.moves) == 1 else 's'}"
+    if not plan.moves and not plan.unplaced:
+        screen.line(f"{plan.host} runs no VM: the drain only puts it into maintenance.")
+        return
+    at_once = "one after the other" if plan.parallel == 1 else f"at most {plan.parallel} at once"
+    stays = f"; {len(plan.unplaced)} can't be moved" if plan.unplaced else ""
+    screen.line(f"Drain of {plan.host}: {moves}, {at_once}{stays}.", style="bold")
+
+
+def _show_move(screen: Screen, move: wire.Move, lead: str) -> None:
+    size = f"{format_bytes(move.memory_bytes)}, {move.vcpus} vCPU{'' if move.vcpus == 1 else 's'}"
+    screen.line(f"{lead}{move.vm_name} ({size}): {move.source} -> {move.destination}", style="bold")
+    indent = 3 if lead else 2
+    screen.line(f"Why {move.destination}: {move.reason}", indent=indent)
+    for candidate in move.choice.candidates:
+        for refusal in candidate.refusals:
+            screen.line(f"Not {candidate.host}: {refusal.why}", indent=indent)
+    limit = format_duration(move.recipe.pause_max_s)
+    screen.line(
+        f"Pause at most {limit}; sends {bandwidth_of(move.recipe)}.",
+        indent=indent,
+    )
+    for warning in move.warnings:
+        screen.line(f"Warning: {warning}", indent=indent, style="yellow")
+
+
+def show_unplaced(screen: Screen, unplaced: tuple[wire.Unplaced, ...]) -> None:
+    """Print the VMs that stay, with every reason and what would help."""
+    for one in unplaced:
+        screen.line(
+            f"{one.vm_name} can't be moved; it stays on {one.choice.source} and runs on:",
+            style="bold red",
+        )
+        for refusal in one.refusals:
+            screen.line(refusal.why, indent=3)
+            screen.line(f"Remedy: {refusal.remedy}", indent=5)

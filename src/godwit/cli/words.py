@@ -1,0 +1,155 @@
+"""The sentences and cells that several screens share. Pure: values in, text out."""
+
+import time
+from collections.abc import Sequence
+
+from godwit import wire
+from godwit.core.units import format_bytes, format_duration, format_fraction, format_rate
+
+__all__ = [
+    "ago",
+    "bandwidth_of",
+    "clock",
+    "disk_words",
+    "join_names",
+    "memory_words",
+    "outage_words",
+    "pause_words",
+    "result_rows",
+    "round_rest",
+    "steps_line",
+    "where_runs",
+]
+
+_RUNNERS = {
+    "nobody": "nobody",
+    "both": "BOTH hosts",
+    "uncertain": "not known yet",
+}
+
+
+def clock(at_s: float) -> str:
+    """Write a time of day with its date, in the zone of this machine."""
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at_s))
+
+
+def ago(at_s: float, now_s: float) -> str:
+    """Write how long ago something was."""
+    return f"{format_duration(max(0.0, now_s - at_s))} ago"
+
+
+def join_names(names: Sequence[str]) -> str:
+    """Write names one after the other, or that there is none."""
+    return ", ".join(names) or "none"
+
+
+def where_runs(migration: wire.Migration) -> str:
+    """Say who runs the guest in the migration's phase."""
+    if migration.runner == "source":
+        return migration.source
+    if migration.runner == "destination":
+        return migration.destination
+    return _RUNNERS.get(migration.runner, migration.runner)
+
+
+def memory_words(host: wire.Host) -> str:
+    """Say how much of a host's memory is promised."""
+    if host.observed is None:
+        return "?"
+    promised, total = host.memory_promised_bytes, host.memory_for_vms_bytes
+    share = f" ({format_fraction(promised / total)})" if total else ""
+    return f"{format_bytes(promised)} of {format_bytes(total)}{share}"
+
+
+def disk_words(disk: wire.Disk) -> str:
+    """Say whether a disk lies on storage that other hosts see too."""
+    if disk.source is None:
+        return f"{disk.target} empty"
+    seen = set(disk.seen_by.values())
+    if "local" in seen:
+        return f"{disk.target} local"
+    if "missing" in seen:
+        lacking = [host for host, what in sorted(disk.seen_by.items()) if what == "missing"]
+        return f"{disk.target} shared, not on {', '.join(lacking)}"
+    if seen:
+        declared = " (declared)" if "declared" in seen else ""
+        return f"{disk.target} shared{declared}"
+    return f"{disk.target} ?"
+
+
+def bandwidth_of(recipe: wire.Recipe) -> str:
+    """Say what a migration may send."""
+    if recipe.bandwidth_bytes_per_s is not None:
+        return f"at most {format_rate(recipe.bandwidth_bytes_per_s)}"
+    return "all that the link carries"
+
+
+def round_rest(progress: wire.Progress) -> str:
+    """Say how long the present round still takes: more of them may follow."""
+    if progress.bandwidth_bytes_per_s <= 0:
+        return ""
+    rest_s = progress.remaining_bytes / progress.bandwidth_bytes_per_s
+    return f"≥ {format_duration(rest_s)}, this round"
+
+
+def steps_line(migration: wire.Migration, progress: wire.Progress | None) -> str:
+    """Say in one line where a migration is, with the numbers of its round while it copies."""
+    if migration.phase != "copying" or progress is None:
+        return f"{migration.phase}: {migration.phase_says}"
+    left = format_bytes(progress.remaining_bytes)
+    parts = [f"copying, round {max(1, progress.iteration)}: {left} left"]
+    if progress.iteration > 1:
+        parts.append(f"guest writes {format_rate(progress.dirty_bytes_per_s)}")
+    if progress.bandwidth_bytes_per_s > 0:
+        parts.append(f"link carries {format_rate(progress.bandwidth_bytes_per_s)}")
+    parts.append(f"pause limit {format_duration(migration.pause_limit_s)}")
+    if rest := round_rest(progress):
+        parts.append(rest)
+    return ", ".join(parts)
+
+
+def pause_words(migration: wire.Migration) -> str:
+    """Say how long the guest stood still, against what was promised."""
+    result = migration.result
+    promised = f"promised: at most {format_duration(migration.pause_max_s)}"
+    if result is None or result.pause_s is None:
+        return f"not measured: the hypervisors did not report it ({promised})"
+    kept = "" if result.pause_s <= migration.pause_max_s else ", NOT KEPT"
+    return f"{format_duration(result.pause_s)} ({promised}{kept})"
+
+
+def outage_words(result: wire.Result) -> str:
+    """Say how long the guest did not answer over the network, or why nobody knows."""
+    if result.outage_s is not None:
+        exact = ""
+        if result.outage_resolution_s is not None:
+            exact = f" (to within {format_duration(result.outage_resolution_s)})"
+        return f"{format_duration(result.outage_s)}{exact}"
+    if result.answers is None:
+        heard = next((one for one in result.notes if "answer" in one), "")
+        return "not measured: " + (heard or "no address of the guest is known to Godwit")
+    if result.answers:
+        return "not measured: the guest answers, but was not watched during the switch-over"
+    return "not over: the guest does not answer from its new place"
+
+
+def result_rows(migration: wire.Migration) -> list[tuple[str, str]]:
+    """Name and value of everything that was measured of a migration that is done."""
+    result = migration.result
+    if result is None:
+        return []
+    total = "not measured" if result.total_s is None else format_duration(result.total_s)
+    sent = "not measured"
+    if result.transferred_bytes is not None:
+        sent = format_bytes(result.transferred_bytes)
+    rows = [
+        ("pause", pause_words(migration)),
+        ("outage", outage_words(result)),
+        ("time", f"{total}, {result.rounds} round{'' if result.rounds == 1 else 's'}"),
+        ("sent", sent),
+    ]
+    if result.announced_again:
+        rows.append(("network", "the guest was announced again"))
+    outage = outage_words(result)
+    rows += [("note", one) for one in result.notes if one not in outage]
+    return rows
