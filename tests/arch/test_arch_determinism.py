@@ -1,0 +1,24 @@
+"""Goal: the same cluster gives the same plan to the byte, whatever the hash seed of the process."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+_PROGRAM = Path(__file__).with_name("drain_of_a_made_up_cluster.py")
+
+
+def _start(seed: str) -> "subprocess.Popen[str]":
+    environment = {**os.environ, "PYTHONHASHSEED": seed}
+    return subprocess.Popen(
+        [sys.executable, str(_PROGRAM)], env=environment, stdout=subprocess.PIPE, text=True
+    )
+
+
+def test_two_hash_seeds_give_the_same_plan() -> None:
+    runs = [_start(seed) for seed in ("1", "4711")]
+    first, second = (run.communicate(timeout=60)[0] for run in runs)
+    assert [run.returncode for run in runs] == [0, 0]
+    assert first == second
+    summary = first.splitlines()[0]
+    assert int(summary.split()[0]) > 3, f"the plan must have something to differ in: {summary}"

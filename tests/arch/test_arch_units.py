@@ -1,0 +1,86 @@
+"""Goal: every number of the core says its unit in its name, in one base unit per dimension.
+
+Bytes, seconds, bytes per second, cores. What has no unit stands below, with the reason.
+"""
+
+import dataclasses
+import importlib
+import pkgutil
+import re
+import types
+import typing
+
+import pytest
+
+import godwit.core
+
+_UNIT = re.compile(r"(^|_)(bytes|s|bytes_per_s|cores)(_(min|max|mean|total|p99))?$")
+
+_COUNT = "a count has no unit"
+_NUMBER = "an ordinal has no unit"
+_FRACTION = "a fraction of what the host has, and said so by the class"
+#: ``Class.field`` -> why it has no unit. An entry that is no longer needed fails the test.
+UNITLESS = {
+    "Accepted.attempt": _NUMBER,
+    "Candidate.cpu_after": _FRACTION,
+    "Candidate.memory_after": _FRACTION,
+    "Cluster.generation": _NUMBER,
+    "HostRecord.cores_overcommit": "a ratio: vCPUs for each core",
+    "HostVersions.libvirt": "a version in libvirt's own numbering",
+    "HostVersions.qemu": "a version in libvirt's own numbering",
+    "Migration.attempt": _NUMBER,
+    "Migration.generation": _NUMBER,
+    "Move.vcpus": _COUNT,
+    "Plan.generation": _NUMBER,
+    "Plan.parallel": _COUNT,
+    "Probe.tcp_port": "a port",
+    "Progress.iteration": _NUMBER,
+    "Reservation.vcpus": _COUNT,
+    "Result.rounds": _COUNT,
+    "Round.number": _NUMBER,
+    "Vm.vcpus": _COUNT,
+    "VmPolicy.priority": "an order among VMs",
+}
+
+
+def _classes() -> dict[str, type]:
+    found: dict[str, type] = {}
+    prefix = godwit.core.__name__ + "."
+    for module in pkgutil.walk_packages(godwit.core.__path__, prefix):
+        for value in vars(importlib.import_module(module.name)).values():
+            if isinstance(value, type) and dataclasses.is_dataclass(value):
+                found[value.__name__] = value
+    return found
+
+
+def _is_number(annotation: object) -> bool:
+    if typing.get_origin(annotation) in {types.UnionType, typing.Union}:
+        return any(_is_number(one) for one in typing.get_args(annotation))
+    return annotation in {int, float}
+
+
+def _numbers() -> list[str]:
+    return [
+        f"{name}.{field}"
+        for name, kind in sorted(_classes().items())
+        for field, annotation in typing.get_type_hints(kind).items()
+        if _is_number(annotation)
+    ]
+
+
+def test_the_core_was_looked_at() -> None:
+    assert {"Host", "Vm", "Plan", "Migration", "Round"} <= set(_classes())
+    assert "Progress.elapsed_s" in _numbers()
+
+
+@pytest.mark.parametrize("number", _numbers())
+def test_a_number_ends_in_its_unit(number: str) -> None:
+    unit_is_said = bool(_UNIT.search(number.split(".")[1]))
+    assert unit_is_said or number in UNITLESS, (
+        f"{number}: put its unit last, or say why it has none"
+    )
+
+
+def test_no_exception_is_left_over() -> None:
+    needed = {one for one in _numbers() if not _UNIT.search(one.split(".")[1])}
+    assert set(UNITLESS) <= needed
