@@ -22,6 +22,18 @@ _KEEPALIVE_QUIET_S: Final = 35.0
 #: Long enough for libvirt's own clean-up of a failed migration to be over.
 _SHORT_QUIET_S: Final = 2.0
 
+_POSTCOPY: Final = frozenset(
+    {
+        RunState.RUNNING_POSTCOPY,
+        RunState.RUNNING_POSTCOPY_FAILED,
+        RunState.PAUSED_POSTCOPY,
+        RunState.PAUSED_POSTCOPY_FAILED,
+    }
+)
+
+#: A source in these states has not run since the migration stopped it.
+_STOPPED_BY_MIGRATION: Final = frozenset({RunState.PAUSED_MIGRATION, RunState.PAUSED_API_ERROR})
+
 
 class Repair(Enum):
     """What may be done, on which side."""
@@ -63,7 +75,7 @@ def reconcile(source: VmSighting, destination: VmSighting, *, could_have_switche
     if not source.has_process:
         return _source_gone(destination, why)
     if not destination.has_process:
-        return _destination_gone(source, why)
+        return _destination_gone(source, destination, why)
     return _both_there(source, destination, why)
 
 
@@ -84,68 +96,82 @@ def _source_gone(destination: VmSighting, why: str) -> Verdict:
     if destination.state is RunState.RUNNING_POSTCOPY_FAILED:
         # Pages that only the source had are gone for ever: the guest can't go on.
         return Verdict(where=Whereabouts.NEITHER, why=why)
-    if destination.state in {RunState.RUNNING_POSTCOPY, RunState.PAUSED_MIGRATION}:
-        # Finish may be about to start it.
+    if destination.state is RunState.PAUSED_MIGRATION or destination.state in _POSTCOPY:
+        # Finish may be about to start it; or pages are missing, and only libvirt can say.
         return Verdict(where=Whereabouts.CANNOT_KNOW, why=why)
     # Moved whole, and stopped there afterwards by somebody else.
     return Verdict(where=Whereabouts.DESTINATION, why=why)
 
 
-def _destination_gone(source: VmSighting, why: str) -> Verdict:
+def _destination_gone(source: VmSighting, destination: VmSighting, why: str) -> Verdict:
+    if source.state is RunState.PAUSED_POSTCOPY_FAILED:
+        # The guest went on at the destination and died there: the source's memory is stale. Its
+        # job stays active for ever, so it is no sign that anything goes on.
+        return Verdict(where=Whereabouts.NEITHER, why=why)
     if source.has_job:
         # Before Prepare or after an abort: the job says that it is not over.
         return Verdict(where=Whereabouts.IN_PROGRESS, why=why)
     match source.state:
         case RunState.PAUSED_MIGRATION | RunState.PAUSED_API_ERROR:
+            if destination.state is RunState.CRASHED:
+                # A guest can only crash where it ran: the source's memory is stale.
+                return Verdict(where=Whereabouts.NEITHER, why=why)
             return Verdict(
                 where=Whereabouts.SOURCE,
                 why=why,
                 repair=Repair.RESUME_SOURCE,
                 quiet_s=_SHORT_QUIET_S,
             )
-        case RunState.PAUSED_POSTCOPY | RunState.PAUSED_POSTCOPY_FAILED:
-            # The guest went on at the destination and died there: the source's memory is stale.
+        case RunState.PAUSED_POSTCOPY:
+            # As above; libvirt has let go of it.
             return Verdict(where=Whereabouts.NEITHER, why=why)
         case _:
             return Verdict(where=Whereabouts.SOURCE, why=why)
 
 
 def _both_there(source: VmSighting, destination: VmSighting, why: str) -> Verdict:
-    if destination.state in {RunState.RUNNING_POSTCOPY, RunState.RUNNING_POSTCOPY_FAILED}:
-        # Both sides are needed until the last page is over; libvirt finishes it.
+    if _runs(source) and _runs(destination):
+        # Whatever jobs there are: no healthy migration has two running copies.
+        return Verdict(where=Whereabouts.BOTH, why=why)
+    if RunState.RUNNING_POSTCOPY_FAILED is destination.state:
+        # Recoverable, but it does not go on by itself, and destroying either side loses the guest.
+        return Verdict(where=Whereabouts.CANNOT_KNOW, why=why)
+    if source.has_job or destination.state is RunState.RUNNING_POSTCOPY:
+        # With post-copy both sides are needed until the last page is over; libvirt finishes it.
         return Verdict(where=Whereabouts.IN_PROGRESS, why=why)
-    if source.has_job:
-        return Verdict(where=Whereabouts.IN_PROGRESS, why=why)
-    if source.state is RunState.RUNNING:
-        return _source_runs(destination, why)
-    if destination.state is RunState.RUNNING:
-        # Stopped by the migration, or kept from resuming by a lock: the destination has it.
+    if source.state in _POSTCOPY or destination.state in _POSTCOPY:
+        return Verdict(where=Whereabouts.CANNOT_KNOW, why=why)
+    if destination.state is RunState.PAUSED_MIGRATION:
+        return _destination_never_ran(source, why)
+    if destination.state is RunState.RUNNING and source.state in _STOPPED_BY_MIGRATION:
+        # Stopped by the migration, or kept from resuming by a lock: the destination has it. A
+        # source that was stopped by something else may have run on since: a person must look.
         return Verdict(
             where=Whereabouts.DESTINATION,
             why=why,
             repair=Repair.DESTROY_SOURCE,
             quiet_s=_SHORT_QUIET_S,
         )
-    if destination.state is RunState.PAUSED_MIGRATION:
-        # Nobody may have the full state. The destination never ran: it goes first, and then the
-        # source is resumed by the row above. Until the keepalive is over a Finish may still run.
-        return Verdict(
-            where=Whereabouts.IN_PROGRESS,
-            why=why,
-            repair=Repair.DESTROY_DESTINATION,
-            quiet_s=_KEEPALIVE_QUIET_S,
-        )
     return Verdict(where=Whereabouts.CANNOT_KNOW, why=why)
 
 
-def _source_runs(destination: VmSighting, why: str) -> Verdict:
-    if destination.state is RunState.PAUSED_MIGRATION:
+def _destination_never_ran(source: VmSighting, why: str) -> Verdict:
+    if source.state is RunState.RUNNING:
         return Verdict(
             where=Whereabouts.SOURCE,
             why=why,
             repair=Repair.DESTROY_DESTINATION,
             quiet_s=_SHORT_QUIET_S,
         )
-    if destination.state is RunState.RUNNING:
-        return Verdict(where=Whereabouts.BOTH, why=why)
-    return Verdict(where=Whereabouts.CANNOT_KNOW, why=why)
+    # Nobody may have the full state. The destination goes first, and then the source is resumed by
+    # the row for a destination that is gone. Until the keepalive is over a Finish may still run.
+    return Verdict(
+        where=Whereabouts.IN_PROGRESS,
+        why=why,
+        repair=Repair.DESTROY_DESTINATION,
+        quiet_s=_KEEPALIVE_QUIET_S,
+    )
+
+
+def _runs(sighting: VmSighting) -> bool:
+    return sighting.state is not None and sighting.state.runs
