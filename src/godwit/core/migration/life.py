@@ -175,9 +175,10 @@ def _apply(migration: Migration, event: Event) -> Migration:  # noqa: C901, PLR0
 
 
 def _set_pause_limit(migration: Migration, event: PauseLimitOrdered) -> Migration:
-    if event.limit_s > migration.move.recipe.pause_max_s:
+    # Asked this way round, so that a limit that is not a number is refused too.
+    if not 0 < event.limit_s <= migration.move.recipe.pause_max_s:
         raise Bug(
-            "a pause limit above the promise was ordered",
+            "a pause limit above the promise was ordered, or none at all",
             evidence=f"{event.limit_s} s, promised {migration.move.recipe.pause_max_s} s",
         )
     return replace(migration, pause_limit_s=event.limit_s)
@@ -208,7 +209,7 @@ def _cancel(migration: Migration, event: CancelOrdered) -> Migration:
 def _call_ended(migration: Migration, event: CallEnded) -> Migration:
     # A reason noted earlier (a stall, a deadline) explains more than the abort it led to.
     ended = replace(migration, failure=migration.failure or event.failure)
-    if event.outcome is CallOutcome.UNKNOWN:
+    if event.outcome is CallOutcome.UNKNOWN or not event.watched:
         ended = replace(ended, could_have_switched=True)
     if migration.phase in {Phase.UNKNOWN, Phase.VERIFYING}:
         return ended
@@ -238,8 +239,11 @@ def _deadline(migration: Migration) -> Migration:
             failure = migration.failure or _too_long(migration)
             return replace(migration, phase=Phase.CANCELLING, failure=failure)
         case Phase.SWITCHING | Phase.CANCELLING:
+            # The abort or the switch-over was never answered: what came of it is not certain.
             failure = migration.failure or _too_long(migration)
-            return replace(migration, phase=Phase.CONFIRMING, failure=failure)
+            return replace(
+                migration, phase=Phase.CONFIRMING, failure=failure, could_have_switched=True
+            )
         case Phase.VERIFYING:
             result = Result(rounds=len(migration.rounds), notes=("not verified in time",))
             return replace(migration, phase=Phase.DONE, result=result)
@@ -259,14 +263,16 @@ def _too_long(migration: Migration) -> Failure:
 
 def _found(migration: Migration, event: Found) -> Migration:
     seen = replace(migration, last_reading=event.why)
+    # An alarm of UNKNOWN is over as soon as both hosts have told where the guest is.
+    known = replace(seen, needs_person=False)
     match event.where:
         case Whereabouts.SOURCE:
             ended = Phase.CANCELLED if migration.cancel_by_person else Phase.FAILED
-            return replace(seen, phase=ended, failure=migration.failure or _rolled_back(event))
+            return replace(known, phase=ended, failure=migration.failure or _rolled_back(event))
         case Whereabouts.DESTINATION:
-            return replace(seen, phase=Phase.VERIFYING, failure=None)
+            return replace(known, phase=Phase.VERIFYING, failure=None)
         case Whereabouts.IN_PROGRESS:
-            return replace(seen, phase=Phase.COPYING)
+            return replace(known, phase=Phase.COPYING)
         case Whereabouts.BOTH:
             return replace(seen, phase=Phase.SPLIT, needs_person=True, failure=_split(event))
         case Whereabouts.NEITHER:
