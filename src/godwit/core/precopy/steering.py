@@ -15,8 +15,14 @@ from godwit.core.units import format_bytes, format_duration
 
 __all__ = ["GiveUp", "Keep", "Order", "RaisePause", "steer"]
 
-#: A round must leave at most this share of what the best one before it left, or it has stalled.
+#: Progress is a round that leaves at most this share of what the last progress left. Slower
+#: shrinking counts once it has added up to as much.
 _PROGRESS: Final = 0.9
+
+#: Rounds without progress, in a row, that make a stall. One may be a burst of the guest, and a
+#: limit once raised stays raised: in simulated bursts (tests/unit/core) waiting for a second one
+#: took a quarter off the mean pause for 2 % more time.
+_STALLED: Final = 2
 
 #: The new limit is the implied pause times this: bandwidth is an average of the last 100 ms, and a
 #: limit that is just missed costs a whole further round.
@@ -25,8 +31,13 @@ _MARGIN: Final = 1.15
 #: Raise by at least this factor, so that the number of raises is bounded by a logarithm.
 _STEP: Final = 1.5
 
-#: Rounds that may stall at the highest limit before the migration is given up.
-_STALLED_AT_MAX: Final = 12
+#: A stall at the highest limit ends in giving up after so many rounds in a row, if they took so
+#: long: with a promise of 30 ms a round may be over in 50 ms, and a guest's burst is not.
+_PATIENCE_ROUNDS: Final = 12
+_PATIENCE_S: Final = 20.0
+
+#: ... and after so many in any case. Fewer than a migration keeps.
+_PATIENCE_ROUNDS_MAX: Final = 150
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,19 +70,22 @@ def steer(recipe: Recipe, rounds: tuple[Round, ...], limit_s: float) -> Order:
     """Decide after the last of ``rounds``; ``limit_s`` is the limit in force.
 
     The first sync is the start of the copy and says nothing. From the second on, a round that
-    left clearly less than the best before it is progress, and nothing is changed.
+    left clearly less than the best before it is progress, and nothing is changed. Only a stall
+    raises the limit, and only a long stall at the highest limit ends in giving up.
     """
     if len(rounds) < 2:
         return Keep(why="the first pass")
-    last, before = rounds[-1], rounds[1:-1]
-    implied_s = last.implied_pause_s
+    last = rounds[-1]
+    implied_s = _implied_pause_s(recipe, last)
     if implied_s is None:
         return Keep(why="no bandwidth measured yet")
-    if not before:
+    if len(rounds) < 3:
         return Keep(why="the first pass is over; one more shows the trend")
-    best_bytes = min(one.remaining_bytes for one in before)
-    if last.remaining_bytes <= best_bytes * _PROGRESS:
+    stalled = _rounds_since_progress(rounds[1:])
+    if not stalled:
         return Keep(why=f"the rest shrinks ({format_bytes(last.remaining_bytes)})")
+    if len(stalled) < _STALLED:
+        return Keep(why="a round brought nothing; one more shows whether that was a burst")
     if limit_s < recipe.pause_max_s:
         goal_s = max(limit_s * _STEP, min(implied_s * _MARGIN, limit_s * _STEP**3))
         new_s = min(goal_s, recipe.pause_max_s)
@@ -81,21 +95,38 @@ def steer(recipe: Recipe, rounds: tuple[Round, ...], limit_s: float) -> Order:
             f" {format_duration(implied_s)}, and no less than before:"
             f" limit {format_duration(limit_s)} -> {format_duration(new_s)}",
         )
-    return _at_the_limit(recipe, rounds)
+    return _at_the_limit(recipe, stalled)
 
 
-def _at_the_limit(recipe: Recipe, rounds: tuple[Round, ...]) -> Order:
-    at_max = [one for one in rounds if one.pause_limit_s >= recipe.pause_max_s]
-    if len(at_max) < _STALLED_AT_MAX:
+def _rounds_since_progress(rounds: tuple[Round, ...]) -> tuple[Round, ...]:
+    best_bytes = rounds[0].remaining_bytes
+    since = 1
+    for at, one in enumerate(rounds[1:], start=1):
+        if one.remaining_bytes <= best_bytes * _PROGRESS:
+            best_bytes, since = one.remaining_bytes, at + 1
+    return rounds[since:]
+
+
+def _implied_pause_s(recipe: Recipe, one: Round) -> float | None:
+    """How long the rest would take; never by a bandwidth above what the path can carry."""
+    if one.implied_pause_s is None or recipe.link_bytes_per_s is None:
+        return one.implied_pause_s
+    return max(one.implied_pause_s, one.remaining_bytes / recipe.link_bytes_per_s)
+
+
+def _at_the_limit(recipe: Recipe, stalled: tuple[Round, ...]) -> Order:
+    at_max = [one for one in stalled if one.pause_limit_s >= recipe.pause_max_s]
+    took_s = at_max[-1].ended_at_s - at_max[0].ended_at_s if at_max else 0.0
+    if len(at_max) < _PATIENCE_ROUNDS or (
+        took_s < _PATIENCE_S and len(at_max) < _PATIENCE_ROUNDS_MAX
+    ):
         return Keep(why="at the promised limit; waiting for a calmer moment of the guest")
-    implied = [one.implied_pause_s for one in at_max if one.implied_pause_s is not None]
-    best_s = min(implied, default=float("inf"))
-    if best_s <= recipe.pause_max_s:
-        return Keep(why="a recent round would have met the limit")
-    last = rounds[-1]
+    implied = [_implied_pause_s(recipe, one) for one in at_max]
+    best_s = min((one for one in implied if one is not None), default=float("inf"))
+    last = at_max[-1]
     return GiveUp(
-        why=f"it does not converge: in {len(at_max)} rounds at the promised limit of"
-        f" {format_duration(recipe.pause_max_s)} the best implied pause was"
+        why=f"it does not converge: {len(at_max)} rounds in a row at the promised limit of"
+        f" {format_duration(recipe.pause_max_s)} brought nothing; their best implied pause was"
         f" {format_duration(best_s)} (the guest writes"
         f" {format_bytes(last.dirty_bytes_per_s)}/s, the link carries"
         f" {format_bytes(last.bandwidth_bytes_per_s)}/s)",
