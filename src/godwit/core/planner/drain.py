@@ -4,7 +4,7 @@ Larger VMs choose first, because they are the ones that run out of room. Deadlin
 and the order by urgency are not planned here yet.
 """
 
-from godwit.core.model import Cluster, HostName, PlanId, Vm
+from godwit.core.model import Cluster, HostName, PlanId, Vm, VmId
 from godwit.core.plan import Move, Plan, PlanKind, Unplaced
 from godwit.core.planner.place import choose_destination, explain
 from godwit.core.planner.settings import PauseSettings, recipe_for
@@ -20,6 +20,30 @@ def plan_drain(cluster: Cluster, host: HostName, *, parallel: int, settings: Pau
     """
     active = [vm for vm in cluster.vms_on(host) if vm.is_active]
     leaving = frozenset(vm.id for vm in active)
+    moves, unplaced = _place(cluster, active, leaving, settings)
+    # What can't leave after all holds its affinity groups back: place the others again, knowing
+    # that. Each turn takes at least one VM out of ``leaving``, so this ends.
+    while stuck := leaving & {one.vm for one in unplaced}:
+        leaving -= stuck
+        moves, unplaced = _place(cluster, active, leaving, settings)
+    shut_off = sorted(vm.name for vm in cluster.vms_on(host) if not vm.is_active)
+    notes = (f"shut off, and stays defined here: {', '.join(shut_off)}",) if shut_off else ()
+    return Plan(
+        id=PlanId(""),
+        kind=PlanKind.DRAIN,
+        generation=cluster.generation,
+        made_at_s=cluster.taken_at_s,
+        moves=tuple(moves),
+        unplaced=tuple(unplaced),
+        host=host,
+        parallel=parallel,
+        notes=notes,
+    )
+
+
+def _place(
+    cluster: Cluster, active: list[Vm], leaving: frozenset[VmId], settings: PauseSettings
+) -> tuple[list[Move], list[Unplaced]]:
     moves: list[Move] = []
     unplaced: list[Unplaced] = []
     arriving: list[tuple[Vm, HostName]] = []
@@ -34,7 +58,7 @@ def plan_drain(cluster: Cluster, host: HostName, *, parallel: int, settings: Pau
             Move(
                 vm=vm.id,
                 vm_name=vm.name,
-                source=host,
+                source=vm.host,
                 destination=chosen.host,
                 memory_bytes=vm.memory_bytes,
                 vcpus=vm.vcpus,
@@ -45,18 +69,4 @@ def plan_drain(cluster: Cluster, host: HostName, *, parallel: int, settings: Pau
             )
         )
         arriving.append((vm, chosen.host))
-    shut_off = sorted(vm.name for vm in cluster.vms_on(host) if not vm.is_active)
-    notes_of_plan = (
-        (f"shut off, and stays defined here: {', '.join(shut_off)}",) if shut_off else ()
-    )
-    return Plan(
-        id=PlanId(""),
-        kind=PlanKind.DRAIN,
-        generation=cluster.generation,
-        made_at_s=cluster.taken_at_s,
-        moves=tuple(moves),
-        unplaced=tuple(unplaced),
-        host=host,
-        parallel=parallel,
-        notes=notes_of_plan,
-    )
+    return moves, unplaced
