@@ -72,6 +72,12 @@ def _no_destination(choice: Choice, asked: HostName | None) -> NoDestination:
         remedies.append(f"Hosts that could take it: {', '.join(fitting)}.")
     return NoDestination(
         f"{choice.vm_name} can't be moved {where}",
-        evidence="; ".join(r.why for one in judged for r in one.refusals),
+        evidence="; ".join(_about(one.host, r.why) for one in judged for r in one.refusals),
         remedy=" ".join(remedies),
     )
+
+
+def _about(host: HostName, why: str) -> str:
+    """Name the host where the reason does not: a local disk is a reason of its own source."""
+    named = {word.strip(",;:()") for word in why.split()}
+    return why if host in named else f"{host}: {why}"
