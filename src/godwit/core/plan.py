@@ -120,11 +120,21 @@ class Unplaced:
         """The reasons in the VM itself, else the first reason of each host, without repeats."""
         if self.choice.vm_refusals:
             return self.choice.vm_refusals
+        if not self.choice.candidates:
+            return (_alone(self.choice.source),)
         found: dict[tuple[str, str], Refusal] = {}
         for candidate in self.choice.candidates:
             for refusal in candidate.refusals[:1]:
                 found.setdefault((refusal.rule, refusal.why), refusal)
         return tuple(found.values())
+
+
+def _alone(source: HostName) -> Refusal:
+    return Refusal(
+        rule="inventory",
+        why=f"{source} is the only host in the inventory",
+        remedy="Add another host with `godwit host add`.",
+    )
 
 
 class PlanKind(Enum):
