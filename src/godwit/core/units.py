@@ -27,6 +27,8 @@ MIB: Final = 1024 * KIB
 GIB: Final = 1024 * MIB
 
 _NUMBER: Final = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z/]*)\s*\Z")
+#: More than any hypervisor can count, and small enough for every unit to be multiplied with.
+_LARGEST: Final = 2.0**63
 _BYTES: Final = {
     "": 1,
     "b": 1,
@@ -57,7 +59,7 @@ _SECONDS: Final = {
 
 def _split(text: str, what: str, example: str) -> tuple[float, str]:
     match = _NUMBER.match(text)
-    if match is None:
+    if match is None or float(match[1]) > _LARGEST:
         raise BadValue(
             f"{text!r} is not {what}",
             remedy=f"Write a number and a unit, for example {example}.",
@@ -84,7 +86,8 @@ def parse_rate(text: str) -> float:
     Raises: BadValue when the text is not a rate.
     """
     number, unit = _split(text, "a rate", "1gbit or 100MiB/s")
-    unit = unit.removesuffix("/s").removesuffix("ps")
+    # "mbps" is megabytes to some tools and megabits to most people: it is not guessed at.
+    unit = unit.removesuffix("/s")
     if unit in _BITS:
         return number * _BITS[unit] / 8
     if unit in _BYTES:
