@@ -69,6 +69,9 @@ TABLE: Final[Mapping[str, Statuses]] = {
     "outcome_unknown": Statuses(504, ExitStatus.UNKNOWN),
     "unsupported": Statuses(502, ExitStatus.WORLD_WRONG),
     "controller_unreachable": Statuses(503, ExitStatus.WORLD_WRONG),
+    "lab_failed": Statuses(500, ExitStatus.WORK_FAILED),
+    "lab_misused": Statuses(400, ExitStatus.BAD_INPUT),
+    "lab_unfit": Statuses(400, ExitStatus.BAD_INPUT),
     "bug": Statuses(500, ExitStatus.BUG),
     "illegal_transition": Statuses(500, ExitStatus.BUG),
 }

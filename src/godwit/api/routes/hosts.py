@@ -3,10 +3,7 @@
 from fastapi import APIRouter, status
 
 from godwit import wire
-from godwit.api.door import TheController
-from godwit.core.errors import UnknownHost
-from godwit.core.model import HostName
-from godwit.wire.near import did_you_mean
+from godwit.api.door import TheController, named_host
 
 __all__ = ["router"]
 
@@ -32,22 +29,15 @@ async def add_hosts(hosts: list[wire.NewHost], controller: TheController) -> lis
 @router.get("/hosts/{name}", operation_id="get_host")
 async def get_host(name: str, controller: TheController) -> wire.Host:
     """Read a host now: its record, what its libvirt says, and what it lacks."""
-    known = [one.name for one in controller.host_records()]
-    if name in known:
-        cluster = await controller.scan()
-        for host in cluster.hosts:
-            if host.name == name:
-                return wire.host_to_wire(host, cluster)
-    raise UnknownHost(
-        f"no host {name!r} is in the inventory",
-        remedy=did_you_mean(name, known) or "Add it with `godwit host add URI`.",
-    )
+    host_name = named_host(controller, name)
+    cluster = await controller.scan()
+    return wire.host_to_wire(cluster.host(host_name), cluster)
 
 
 @router.delete("/hosts/{name}", operation_id="remove_host", status_code=status.HTTP_204_NO_CONTENT)
 async def remove_host(name: str, controller: TheController) -> None:
     """Forget a host; its VMs are left alone."""
-    await controller.remove_host(HostName(name))
+    await controller.remove_host(named_host(controller, name))
 
 
 @router.put("/hosts/{name}/maintenance", operation_id="set_maintenance")
@@ -55,5 +45,5 @@ async def set_maintenance(
     name: str, maintenance: wire.Maintenance, controller: TheController
 ) -> wire.HostRecord:
     """Put a host into maintenance, or take it out. Its VMs stay where they are."""
-    record = await controller.set_maintenance(HostName(name), on=maintenance.on)
+    record = await controller.set_maintenance(named_host(controller, name), on=maintenance.on)
     return wire.host_record_to_wire(record)

@@ -5,9 +5,9 @@ from typing import assert_never
 from fastapi import APIRouter, status
 
 from godwit import wire
-from godwit.api.door import TheController
+from godwit.api.door import TheController, named_host
 from godwit.api.views import acceptance_to_wire
-from godwit.core.model import HostName, PlanId
+from godwit.core.model import PlanId
 
 __all__ = ["router"]
 
@@ -20,13 +20,15 @@ async def make_plan(asked: wire.PlanRequest, controller: TheController) -> wire.
     settings = wire.pause_settings_from_wire(asked)
     match asked:
         case wire.MigrateRequest():
-            destination = HostName(asked.destination) if asked.destination is not None else None
+            to = asked.destination
             plan = await controller.plan_migration(
-                asked.vm, destination=destination, settings=settings
+                asked.vm,
+                destination=None if to is None else named_host(controller, to),
+                settings=settings,
             )
         case wire.DrainRequest():
             plan = await controller.plan_drain(
-                HostName(asked.host), parallel=asked.parallel, settings=settings
+                named_host(controller, asked.host), parallel=asked.parallel, settings=settings
             )
         case _:
             assert_never(asked)

@@ -1,0 +1,606 @@
+"""A controller with the engine's facade over made-up hosts, and a real server in front of it.
+
+Plans come from the real planner and migrations walk the real table, so that every value is one
+that the engine could have made. What happens to a VM is set by its plot; nothing touches a host.
+"""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Coroutine, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import uvicorn
+
+from godwit.api import build_app
+from godwit.core.errors import PlanStale, Refused, UnknownHost, UnknownMigration, UnknownPlan
+from godwit.core.migration import (
+    Accepted,
+    CallEnded,
+    CallOutcome,
+    CancelOrdered,
+    CopyStarted,
+    Event,
+    Failure,
+    Found,
+    Migration,
+    PauseLimitOrdered,
+    PersonAsked,
+    Phase,
+    PreconditionsHeld,
+    Result,
+    RoundEnded,
+    StartOrdered,
+    VcpusStopped,
+    VerifyEnded,
+    Whereabouts,
+    begin,
+    step,
+)
+from godwit.core.model import (
+    Blocker,
+    Cluster,
+    CpuAnswer,
+    Disk,
+    DiskKind,
+    DiskSighting,
+    DrainId,
+    Host,
+    HostName,
+    HostObservation,
+    HostRecord,
+    HostVersions,
+    Link,
+    MigrationId,
+    Nic,
+    PlanId,
+    Presence,
+    Progress,
+    Round,
+    RunState,
+    StoragePool,
+    Vm,
+    VmId,
+    VmPolicy,
+    VmSighting,
+)
+from godwit.core.plan import Plan, PlanKind
+from godwit.core.planner import PauseSettings, plan_drain, plan_migration
+from godwit.engine import Acceptance, DrainState, DrainView, Notice, NoticeKind
+from godwit.engine.lookup import find_vm
+from godwit.engine.notices import Notices
+
+GIB = 1024**3
+MIB = 1024**2
+T0 = 1_800_000_000.0
+
+_T = TypeVar("_T")
+
+
+def make_record(name: str, **changes: Any) -> HostRecord:
+    uri = f"qemu+ssh://root@{name}/system"
+    return HostRecord(
+        name=HostName(name), uri=uri, peer_uri=uri, shared_paths=("/srv/vms",), **changes
+    )
+
+
+def make_host(name: str, *, unreachable: str = "", memory_gib: int = 32, **changes: Any) -> Host:
+    observed = HostObservation(
+        host_uuid=f"uuid-{name}",
+        hostname=name,
+        versions=HostVersions(libvirt=11_003_000, qemu=10_000_002),
+        architecture="x86_64",
+        cpu_model="EPYC-Rome",
+        cores=8,
+        memory_total_bytes=memory_gib * GIB,
+        memory_free_bytes=memory_gib * GIB // 2,
+        busy_cores=1.5,
+        emulator="/usr/bin/qemu-system-x86_64",
+        virt_types=frozenset({"kvm", "qemu"}),
+        machine_types=frozenset({"pc-q35-10.0"}),
+        networks=frozenset({"default"}),
+        bridges=frozenset({"br0"}),
+        pools=(StoragePool(name="vms", kind="netfs", path="/srv/vms", origin="nas:/vms"),),
+        links=(Link(name="eth0", speed_bytes_per_s=125e6, declared=False),),
+        lacks=(),
+        taken_at_s=T0,
+    )
+    record = make_record(name, **changes)
+    return Host(record=record, observed=None if unreachable else observed, unreachable=unreachable)
+
+
+def make_vm(name: str, host: str, **changes: Any) -> Vm:
+    vm = Vm(
+        id=VmId(f"00000000-0000-4000-8000-{sum(name.encode()):012d}"),
+        name=name,
+        host=HostName(host),
+        state=RunState.RUNNING,
+        persistent=True,
+        memory_bytes=GIB,
+        vcpus=2,
+        busy_cores=0.5,
+        architecture="x86_64",
+        machine="pc-q35-10.0",
+        virt_type="kvm",
+        emulator="/usr/bin/qemu-system-x86_64",
+        cpu_xml="<cpu/>",
+        disks=(
+            Disk(
+                target="vda",
+                kind=DiskKind.FILE,
+                source=f"/srv/vms/{name}.qcow2",
+                format="qcow2",
+            ),
+        ),
+        nics=(Nic(mac="52:54:00:00:00:01", kind="network", source="default"),),
+        blockers=(),
+        warnings=(),
+        busy_with="",
+        policy=VmPolicy(),
+        taken_at_s=T0,
+    )
+    return replace(vm, **changes)
+
+
+def make_cluster() -> Cluster:
+    """Three hosts, one of them silent; two VMs that can move and one that can't."""
+    hosts = (
+        make_host("kvm1"),
+        make_host("kvm2"),
+        make_host("kvm3", unreachable="connection refused"),
+    )
+    blocker = Blocker(what="a host device 0000:01:00.0", remedy="Detach the host device.")
+    vms = (
+        make_vm("gpu1", "kvm1", blockers=(blocker,)),
+        make_vm("web1", "kvm1", memory_bytes=2 * GIB),
+        make_vm("web2", "kvm1"),
+    )
+    return answer_all(Cluster(generation=7, taken_at_s=T0, hosts=hosts, vms=vms))
+
+
+def answer_all(cluster: Cluster) -> Cluster:
+    """Give every question of the rules an answer that lets the VM go."""
+    others = [(vm, host.name) for vm in cluster.vms for host in cluster.hosts]
+    return replace(
+        cluster,
+        cpu_answers={(vm.id, host): CpuAnswer(compatible=True) for vm, host in others},
+        disk_sightings={
+            (vm.id, disk.target, host): DiskSighting.SAME
+            for vm, host in others
+            for disk in vm.disks
+        },
+    )
+
+
+def make_round(number: int, remaining_mib: int, limit_s: float = 0.03) -> Round:
+    return Round(
+        number=number,
+        ended_at_s=T0 + number,
+        remaining_bytes=remaining_mib * MIB,
+        transferred_bytes=number * 100 * MIB,
+        dirty_bytes_per_s=30.0 * MIB,
+        bandwidth_bytes_per_s=110.0 * MIB,
+        pause_limit_s=limit_s,
+    )
+
+
+def make_progress(iteration: int, remaining_mib: int) -> Progress:
+    return Progress(
+        taken_at_s=T0,
+        iteration=iteration,
+        elapsed_s=2.0,
+        memory_total_bytes=2 * GIB,
+        transferred_bytes=100 * MIB,
+        remaining_bytes=remaining_mib * MIB,
+        dirty_bytes_per_s=30.0 * MIB if iteration > 1 else 0.0,
+        bandwidth_bytes_per_s=110.0 * MIB,
+        expected_pause_s=0.1,
+    )
+
+
+def sighting(state: RunState | None) -> VmSighting:
+    if state is None:
+        return VmSighting(presence=Presence.ABSENT)
+    return VmSighting(presence=Presence.HERE, state=state, persistent=True)
+
+
+def found(where: Whereabouts) -> Found:
+    pairs = {
+        Whereabouts.SOURCE: (RunState.RUNNING, None),
+        Whereabouts.DESTINATION: (None, RunState.RUNNING),
+        Whereabouts.BOTH: (RunState.RUNNING, RunState.RUNNING),
+        Whereabouts.NEITHER: (None, None),
+    }
+    here, there = (sighting(one) for one in pairs[where])
+    why = f"source: {here.describe()}; destination: {there.describe()}"
+    return Found(at_s=T0 + 9, where=where, source=here, destination=there, why=why)
+
+
+RESULT = Result(
+    pause_s=0.042,
+    outage_s=0.061,
+    outage_resolution_s=0.02,
+    answers=True,
+    total_s=7.3,
+    transferred_bytes=812 * MIB,
+    rounds=2,
+)
+
+
+@dataclass
+class Plot:
+    """What becomes of the migrations of a VM."""
+
+    end: Whereabouts = Whereabouts.DESTINATION
+    result: Result = RESULT
+    failure: Failure | None = None
+    #: Stay in this phase until ``FakeController.release`` or a cancel.
+    holds_in: Phase | None = None
+
+
+@dataclass
+class FakeController:
+    """The facade of ``godwit.engine.Controller``, and knobs for the tests."""
+
+    cluster: Cluster = field(default_factory=make_cluster)
+    plots: dict[str, Plot] = field(default_factory=dict)
+    raises: Exception | None = None
+    plans: dict[PlanId, Plan] = field(default_factory=dict)
+    lives: dict[MigrationId, tuple[Accepted, list[Event]]] = field(default_factory=dict)
+    values: dict[MigrationId, Migration] = field(default_factory=dict)
+    last_progress: dict[MigrationId, Progress] = field(default_factory=dict)
+    acceptances: dict[PlanId, Acceptance] = field(default_factory=dict)
+    drain_views: dict[DrainId, DrainView] = field(default_factory=dict)
+    notices: Notices = field(default_factory=lambda: Notices(first_number=100))
+    watchers: int = 0
+
+    def __post_init__(self) -> None:
+        self.released = asyncio.Event()
+        self.cancelled: dict[MigrationId, asyncio.Event] = {}
+        self.tasks: list[asyncio.Task[None]] = []
+
+    # What the tests turn.
+
+    def release(self) -> None:
+        self.released.set()
+
+    async def finish(self) -> None:
+        self.release()
+        for task in self.tasks:
+            task.cancel()
+        await asyncio.gather(*self.tasks, return_exceptions=True)
+        self.notices.close()
+
+    # The facade.
+
+    @property
+    def is_busy(self) -> bool:
+        return any(not task.done() for task in self.tasks)
+
+    @property
+    def last_notice(self) -> int:
+        return self.notices.last_number
+
+    def host_records(self) -> tuple[HostRecord, ...]:
+        return tuple(host.record for host in self.cluster.hosts)
+
+    async def add_hosts(self, records: Sequence[HostRecord]) -> tuple[Host, ...]:
+        if self.raises is not None:
+            raise self.raises
+        added = tuple(replace(make_host(one.name), record=one) for one in records)
+        hosts = tuple(sorted((*self.cluster.hosts, *added), key=lambda one: one.name))
+        self.cluster = replace(self.cluster, hosts=hosts)
+        return added
+
+    async def remove_host(self, name: HostName) -> None:
+        self._record(name)
+        hosts = tuple(one for one in self.cluster.hosts if one.name != name)
+        self.cluster = replace(self.cluster, hosts=hosts)
+
+    async def set_maintenance(self, name: HostName, *, on: bool) -> HostRecord:
+        record = replace(self._record(name), in_maintenance=on)
+        hosts = tuple(
+            replace(one, record=record) if one.name == name else one for one in self.cluster.hosts
+        )
+        self.cluster = replace(self.cluster, hosts=hosts)
+        self.notices.publish(NoticeKind.HOST, at_s=T0, host=name, text="maintenance")
+        return record
+
+    def _record(self, name: HostName) -> HostRecord:
+        for one in self.cluster.hosts:
+            if one.name == name:
+                return one.record
+        raise UnknownHost(f"no host {name!r} is in the inventory")
+
+    async def scan(self) -> Cluster:
+        if self.raises is not None:
+            raise self.raises
+        return self.cluster
+
+    async def plan_migration(
+        self, vm: str, *, destination: HostName | None, settings: PauseSettings
+    ) -> Plan:
+        cluster = await self.scan()
+        if destination is not None:
+            self._record(destination)
+        found_vm = find_vm(cluster, vm)
+        return self._keep(
+            plan_migration(cluster, found_vm, destination=destination, settings=settings)
+        )
+
+    async def plan_drain(self, host: HostName, *, parallel: int, settings: PauseSettings) -> Plan:
+        self._record(host)
+        return self._keep(plan_drain(await self.scan(), host, parallel=parallel, settings=settings))
+
+    def _keep(self, plan: Plan) -> Plan:
+        plan = plan.with_id(PlanId(f"p-{len(self.plans):06x}"))
+        self.plans[plan.id] = plan
+        return plan
+
+    def plan(self, plan_id: PlanId) -> Plan:
+        if plan_id not in self.plans:
+            raise UnknownPlan(f"there is no plan {plan_id!r}")
+        return self.plans[plan_id]
+
+    async def accept(self, plan_id: PlanId) -> Acceptance:
+        plan = self.plan(plan_id)
+        if plan_id in self.acceptances:
+            return self.acceptances[plan_id]
+        if plan.generation != self.cluster.generation:
+            raise PlanStale("the cluster changed", remedy="Plan again.")
+        if plan.kind is PlanKind.DRAIN:
+            acceptance = await self._accept_drain(plan)
+        else:
+            ids = tuple(self._begin(plan, index) for index in range(len(plan.moves)))
+            acceptance = Acceptance(plan=plan, migrations=ids, drain=None)
+            for one in ids:
+                self.tasks.append(asyncio.create_task(self._walk(one)))
+        self.acceptances[plan_id] = acceptance
+        return acceptance
+
+    async def _accept_drain(self, plan: Plan) -> Acceptance:
+        assert plan.host is not None
+        await self.set_maintenance(plan.host, on=True)
+        drain_id = DrainId(f"d-{len(self.drain_views):06x}")
+        self.drain_views[drain_id] = DrainView(
+            id=drain_id,
+            plan=plan,
+            host=plan.host,
+            state=DrainState.RUNNING,
+            accepted_at_s=T0,
+            ended_at_s=None,
+            migrations=(),
+            remaining=tuple(one.vm_name for one in (*plan.moves, *plan.unplaced)),
+        )
+        self.tasks.append(asyncio.create_task(self._run_drain(drain_id)))
+        return Acceptance(plan=plan, migrations=(), drain=drain_id)
+
+    def _begin(self, plan: Plan, index: int) -> MigrationId:
+        migration_id = MigrationId(f"m-{len(self.lives):06x}")
+        accepted = Accepted(at_s=T0, id=migration_id, plan=plan.id, move=plan.moves[index])
+        self.lives[migration_id] = (accepted, [])
+        self.values[migration_id] = begin(accepted)
+        self.cancelled[migration_id] = asyncio.Event()
+        self._tell(migration_id, "Accepted")
+        return migration_id
+
+    def _tell(self, migration_id: MigrationId, text: str) -> None:
+        value = self.values[migration_id]
+        self.notices.publish(NoticeKind.MIGRATION, at_s=T0, migration=value, text=text)
+
+    def put(self, migration_id: MigrationId, event: Event) -> None:
+        self.values[migration_id] = step(self.values[migration_id], event)
+        self.lives[migration_id][1].append(event)
+        self._tell(migration_id, type(event).__name__)
+
+    def show_progress(self, migration_id: MigrationId, progress: Progress) -> None:
+        self.last_progress[migration_id] = progress
+        self.notices.publish(
+            NoticeKind.PROGRESS,
+            at_s=T0,
+            migration=self.values[migration_id],
+            progress=progress,
+        )
+
+    async def _walk(self, migration_id: MigrationId) -> None:
+        plot = self.plots.get(self.values[migration_id].move.vm_name, Plot())
+        for event in _STORY:
+            if isinstance(event, Progress):
+                self.show_progress(migration_id, event)
+            else:
+                self.put(migration_id, event)
+            await asyncio.sleep(0)
+            if self.values[migration_id].phase is plot.holds_in and await self._held(migration_id):
+                return
+        self.put(
+            migration_id,
+            CallEnded(
+                at_s=T0 + 8,
+                outcome=CallOutcome.SUCCEEDED if plot.failure is None else CallOutcome.REFUSED,
+                failure=plot.failure,
+            ),
+        )
+        self.put(migration_id, found(plot.end))
+        if plot.end is Whereabouts.DESTINATION:
+            self.put(migration_id, VerifyEnded(at_s=T0 + 10, result=plot.result))
+
+    async def _held(self, migration_id: MigrationId) -> bool:
+        """Wait for a release or a cancel; whether it was cancelled, which ends the migration."""
+        waits = [
+            asyncio.ensure_future(one.wait())
+            for one in (self.released, self.cancelled[migration_id])
+        ]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for one in waits:
+                one.cancel()
+        if not self.cancelled[migration_id].is_set():
+            return False
+        self.put(migration_id, CallEnded(at_s=T0 + 5, outcome=CallOutcome.ABORTED))
+        self.put(migration_id, found(Whereabouts.SOURCE))
+        return True
+
+    async def _run_drain(self, drain_id: DrainId) -> None:
+        view = self.drain_views[drain_id]
+        for index in range(len(view.plan.moves)):
+            migration_id = self._begin(view.plan, index)
+            self._change_drain(drain_id, migration_id)
+            await self._walk(migration_id)
+            self._change_drain(drain_id)
+            if self.drain_views[drain_id].state is DrainState.CANCELLED:
+                return
+        remaining = self.drain_views[drain_id].remaining
+        state = DrainState.PARTLY if remaining else DrainState.EMPTIED
+        self._change_drain(drain_id, state=state)
+
+    def _change_drain(
+        self,
+        drain_id: DrainId,
+        started: MigrationId | None = None,
+        *,
+        state: DrainState | None = None,
+    ) -> None:
+        view = self.drain_views[drain_id]
+        ids = [one.id for one in view.migrations] + ([started] if started else [])
+        migrations = tuple(self.values[one] for one in ids)
+        done = {one.move.vm_name for one in migrations if one.phase is Phase.DONE}
+        view = replace(
+            view,
+            migrations=migrations,
+            remaining=tuple(
+                one.vm_name
+                for one in (*view.plan.moves, *view.plan.unplaced)
+                if one.vm_name not in done
+            ),
+            state=state or view.state,
+            ended_at_s=T0 + 20 if state else None,
+        )
+        self.drain_views[drain_id] = view
+        self.notices.publish(NoticeKind.DRAIN, at_s=T0, drain=view, text=view.state.value)
+
+    def migrations(self, *, limit: int) -> tuple[Migration, ...]:
+        return tuple(reversed(self.values.values()))[:limit]
+
+    def migration(self, migration_id: MigrationId) -> Migration:
+        if migration_id not in self.values:
+            raise UnknownMigration(f"there is no migration {migration_id!r}")
+        return self.values[migration_id]
+
+    def life(self, migration_id: MigrationId) -> tuple[Accepted, tuple[Event, ...]]:
+        accepted, events = self.lives[migration_id]
+        return accepted, tuple(events)
+
+    def progress(self, migration_id: MigrationId) -> Progress | None:
+        return None if self.values[migration_id].is_ended else self.last_progress.get(migration_id)
+
+    async def cancel(self, migration_id: MigrationId) -> Migration:
+        if self.migration(migration_id).is_ended:
+            raise Refused(f"{migration_id} is over")
+        self.put(migration_id, CancelOrdered(at_s=T0 + 4, by_person=True))
+        self.cancelled[migration_id].set()
+        return self.values[migration_id]
+
+    async def resolve(self, migration_id: MigrationId) -> Migration:
+        if not self.migration(migration_id).needs_person:
+            raise Refused(f"nothing about {migration_id} is in doubt")
+        self.put(migration_id, PersonAsked(at_s=T0 + 11))
+        asyncio.get_running_loop().call_soon(
+            self.put, migration_id, replace(found(Whereabouts.SOURCE), at_s=T0 + 12)
+        )
+        return self.values[migration_id]
+
+    def drains(self, *, limit: int) -> tuple[DrainView, ...]:
+        return tuple(reversed(self.drain_views.values()))[:limit]
+
+    def drain(self, drain_id: DrainId) -> DrainView:
+        if drain_id not in self.drain_views:
+            raise UnknownPlan(f"there is no drain {drain_id!r}")
+        return self.drain_views[drain_id]
+
+    async def cancel_drain(self, drain_id: DrainId) -> DrainView:
+        if self.drain(drain_id).state is not DrainState.RUNNING:
+            raise Refused(f"{drain_id} is over")
+        self._change_drain(drain_id, state=DrainState.CANCELLED)
+        for one in self.drain_views[drain_id].migrations:
+            if not self.values[one.id].is_ended:
+                await self.cancel(one.id)
+        return self.drain_views[drain_id]
+
+    async def watch(self, after: int | None = None) -> AsyncIterator[Notice]:
+        self.watchers += 1
+        try:
+            async for notice in self.notices.watch(after):
+                yield notice
+        finally:
+            self.watchers -= 1
+
+
+#: A migration up to the end of the copy.
+_STORY: tuple[Event | Progress, ...] = (
+    PreconditionsHeld(at_s=T0),
+    StartOrdered(at_s=T0 + 1),
+    make_progress(1, 2000),
+    CopyStarted(at_s=T0 + 2),
+    make_progress(1, 1000),
+    RoundEnded(at_s=T0 + 3, round=make_round(1, 120)),
+    make_progress(2, 60),
+    RoundEnded(at_s=T0 + 4, round=make_round(2, 12)),
+    PauseLimitOrdered(at_s=T0 + 4, limit_s=0.11, why="a round leaves 12 MiB"),
+    VcpusStopped(at_s=T0 + 5),
+)
+
+
+class World:
+    """An event loop in a thread, with a controller in it and servers that come and go."""
+
+    def __init__(self) -> None:
+        self.loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self.loop.run_forever, daemon=True)
+        self._thread.start()
+        self.controller = self.run(self._make())
+        self._servers: list[tuple[uvicorn.Server, asyncio.Task[None]]] = []
+
+    async def _make(self) -> FakeController:
+        return FakeController()
+
+    def run(self, work: Coroutine[Any, Any, _T]) -> _T:
+        return asyncio.run_coroutine_threadsafe(work, self.loop).result(timeout=20)
+
+    def serve(self, path: Path) -> str:
+        self.run(self._serve(path))
+        return str(path)
+
+    async def _serve(self, path: Path) -> None:
+        config = uvicorn.Config(
+            build_app(self.controller),  # type: ignore[arg-type]
+            uds=str(path),
+            lifespan="off",
+            log_level="critical",
+            timeout_graceful_shutdown=1,
+        )
+        server = uvicorn.Server(config)
+        server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
+        task = asyncio.create_task(server._serve())
+        while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
+            await asyncio.sleep(0.005)
+        self._servers.append((server, task))
+
+    def stop_serving(self) -> None:
+        self.run(self._stop_serving())
+
+    async def _stop_serving(self) -> None:
+        for server, task in self._servers:
+            server.should_exit = server.force_exit = True
+            for transport in list(server.server_state.connections):
+                transport.transport.abort()  # type: ignore[union-attr]
+            await task
+        self._servers = []
+
+    def close(self) -> None:
+        self.run(self.controller.finish())
+        self.stop_serving()
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self._thread.join(timeout=10)
+        self.loop.close()
