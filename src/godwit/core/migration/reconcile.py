@@ -133,15 +133,13 @@ def _both_there(source: VmSighting, destination: VmSighting, why: str) -> Verdic
     if _runs(source) and _runs(destination):
         # Whatever jobs there are: no healthy migration has two running copies.
         return Verdict(where=Whereabouts.BOTH, why=why)
-    if RunState.RUNNING_POSTCOPY_FAILED is destination.state:
-        # Recoverable, but it does not go on by itself, and destroying either side loses the guest.
-        return Verdict(where=Whereabouts.CANNOT_KNOW, why=why)
-    if source.has_job or destination.state is RunState.RUNNING_POSTCOPY:
+    # A failed post-copy can be recovered, but does not go on by itself, whatever job is left.
+    if destination.state is not RunState.RUNNING_POSTCOPY_FAILED and (
+        source.has_job or destination.state is RunState.RUNNING_POSTCOPY
+    ):
         # With post-copy both sides are needed until the last page is over; libvirt finishes it.
         return Verdict(where=Whereabouts.IN_PROGRESS, why=why)
-    if source.state in _POSTCOPY or destination.state in _POSTCOPY:
-        return Verdict(where=Whereabouts.CANNOT_KNOW, why=why)
-    if destination.state is RunState.PAUSED_MIGRATION:
+    if destination.state is RunState.PAUSED_MIGRATION and source.state not in _POSTCOPY:
         return _destination_never_ran(source, why)
     if destination.state is RunState.RUNNING and source.state in _STOPPED_BY_MIGRATION:
         # Stopped by the migration, or kept from resuming by a lock: the destination has it. A

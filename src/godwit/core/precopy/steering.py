@@ -73,14 +73,12 @@ def steer(recipe: Recipe, rounds: tuple[Round, ...], limit_s: float) -> Order:
     left clearly less than the best before it is progress, and nothing is changed. Only a stall
     raises the limit, and only a long stall at the highest limit ends in giving up.
     """
-    if len(rounds) < 2:
-        return Keep(why="the first pass")
+    if len(rounds) < 3:
+        return Keep(why="the first pass" if len(rounds) < 2 else "one more round shows the trend")
     last = rounds[-1]
     implied_s = _implied_pause_s(recipe, last)
     if implied_s is None:
         return Keep(why="no bandwidth measured yet")
-    if len(rounds) < 3:
-        return Keep(why="the first pass is over; one more shows the trend")
     stalled = _rounds_since_progress(rounds[1:])
     if not stalled:
         return Keep(why=f"the rest shrinks ({format_bytes(last.remaining_bytes)})")
