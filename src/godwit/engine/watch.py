@@ -69,6 +69,7 @@ class Watch:
         self._moved_at_s = clock.monotonic_s()
         self._stopped_at_s: float | None = None
         self._pump: asyncio.Task[None] | None = None
+        self._watched = True
         self.stats: MigrationStats | None = None
 
     async def open(self) -> None:
@@ -157,6 +158,8 @@ class Watch:
                     self._record.write(VcpusStopped(at_s=event.at_s))
             case HypervisorEventKind.JOB_COMPLETED:
                 self.stats = event.stats
+            case HypervisorEventKind.DISCONNECTED:
+                self._watched = False
             case _:
                 return
 
@@ -261,21 +264,11 @@ class Watch:
 
     def _write_call_ended(self, call: asyncio.Task[None]) -> None:
         error = call.exception()
-        at_s = self._record.now_s()
-        match error:
-            case None:
-                event = CallEnded(at_s=at_s, outcome=CallOutcome.SUCCEEDED)
-            case Aborted():
-                event = CallEnded(at_s=at_s, outcome=CallOutcome.ABORTED, failure=_failure(error))
-            case OutcomeUnknown():
-                event = CallEnded(at_s=at_s, outcome=CallOutcome.UNKNOWN, failure=_failure(error))
-            case DriverError():
-                event = CallEnded(at_s=at_s, outcome=CallOutcome.REFUSED, failure=_failure(error))
-            case _:
-                # A fault of ours in the thread of the call: the call itself may have worked.
-                bug = Failure(code="bug", cause="an internal error", evidence=repr(error))
-                event = CallEnded(at_s=at_s, outcome=CallOutcome.UNKNOWN, failure=bug)
-        self._record.write(event, event.failure.cause if event.failure else "the call is over")
+        outcome, failure = _judge(error)
+        event = CallEnded(
+            at_s=self._record.now_s(), outcome=outcome, failure=failure, watched=self._watched
+        )
+        self._record.write(event, failure.cause if failure else "the call is over")
 
     def _stalled(self) -> Failure:
         move = self._record.migration.move
@@ -295,6 +288,23 @@ class Watch:
             evidence=f"vCPUs stopped for more than {self._limits.switch_s:.0f} s beyond the limit",
             remedy="Check the destination's QEMU log and the migration network, then try again.",
         )
+
+
+def _judge(error: BaseException | None) -> tuple[CallOutcome, Failure | None]:
+    """What the end of a migrate call says, as far as it can."""
+    match error:
+        case None:
+            return CallOutcome.SUCCEEDED, None
+        case Aborted():
+            return CallOutcome.ABORTED, _failure(error)
+        case OutcomeUnknown():
+            return CallOutcome.UNKNOWN, _failure(error)
+        case DriverError():
+            return CallOutcome.REFUSED, _failure(error)
+        case _:
+            # A fault of ours in the thread of the call: the call itself may have worked.
+            bug = Failure(code="bug", cause="an internal error", evidence=repr(error))
+            return CallOutcome.UNKNOWN, bug
 
 
 def _failure(error: DriverError) -> Failure:

@@ -140,11 +140,16 @@ class CancelOrdered:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallEnded:
-    """The migrate call came back. What it says is evidence, not the truth."""
+    """The migrate call came back. What it says is evidence, not the truth.
+
+    ``watched`` says that the source's events were followed without a gap until then, so that a
+    stop of the vCPUs can't have been missed.
+    """
 
     at_s: float
     outcome: CallOutcome
     failure: Failure | None = None
+    watched: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

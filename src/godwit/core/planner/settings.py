@@ -12,7 +12,7 @@ __all__ = ["PAUSE_START_S", "PauseSettings", "recipe_for"]
 #: over a small residue repeat without a shorter outage, because the fixed cost of a switch-over
 #: dominates below it; a higher one lets the guest stand still for memory that another pass would
 #: have carried.
-PAUSE_START_S: Final = 0.03
+PAUSE_START_S: Final = 0.02
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

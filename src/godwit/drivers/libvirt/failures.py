@@ -124,12 +124,17 @@ def map_failure(error: libvirt.libvirtError, *, host: str, doing: str) -> Driver
     )
 
 
-def map_migrate_failure(error: libvirt.libvirtError, *, source: str) -> DriverError:
-    """Map the failure of a migrate call: what it says is evidence, both sides are read anyway."""
+def map_migrate_failure(error: libvirt.libvirtError, *, source: str, answered: bool) -> DriverError:
+    """Map the failure of a migrate call: what it says is evidence, both sides are read anyway.
+
+    ``answered`` says that our own connection to the source still stands. Then a broken connection
+    in the error is the source's to the destination, and the error is the source's answer.
+    """
     code = error.get_error_code()
     if code == libvirt.VIR_ERR_OPERATION_ABORTED:
         return Aborted("the migration was aborted", evidence=_text(error))
-    if is_broken_connection(error) or code == libvirt.VIR_ERR_NO_DOMAIN:
+    lost = is_broken_connection(error) and not answered
+    if lost or code == libvirt.VIR_ERR_NO_DOMAIN:
         return OutcomeUnknown(
             f"the answer of {source} was lost",
             evidence=_text(error),
@@ -145,7 +150,7 @@ def map_migrate_failure(error: libvirt.libvirtError, *, source: str) -> DriverEr
 def _cause(message: str) -> str:
     """Say in plain words what kind of failure a migrate call reports."""
     low = message.lower()
-    if "lost connection to destination" in low or "keepalive" in low:
+    if any(one in low for one in ("lost connection to dest", "keepalive", "socket is closed")):
         return "the source lost the destination's libvirt"
     if "unable to connect" in low or "failed to connect" in low:
         return "the source could not reach the destination"

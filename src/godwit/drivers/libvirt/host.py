@@ -140,7 +140,8 @@ class LibvirtHost:
         try:
             await call(run_migration, _MIGRATE_S, connection, order)
         except libvirt.libvirtError as error:
-            raise map_migrate_failure(error, source=self._record.name) from error
+            answered = bool(connection.isAlive())
+            raise map_migrate_failure(error, source=self._record.name, answered=answered) from error
         finally:
             # Closing blocks while a call is out; a call that was given up keeps its connection.
             asyncio.get_running_loop().run_in_executor(None, _close, connection)

@@ -225,12 +225,15 @@ def _policy(facts: DomainFacts) -> tuple[VmPolicy, tuple[Blocker, ...]]:
 
 
 _OPERATIONS: Final = {
-    3: "a migration to this host is under way",
-    4: "a migration is under way",
-    5: "a snapshot is being made",
-    6: "a snapshot is being reverted",
-    7: "a memory dump is being written",
-    8: "a backup is running",
+    libvirt.VIR_DOMAIN_JOB_OPERATION_START: "it is being started",
+    libvirt.VIR_DOMAIN_JOB_OPERATION_SAVE: "it is being saved",
+    libvirt.VIR_DOMAIN_JOB_OPERATION_RESTORE: "it is being restored",
+    libvirt.VIR_DOMAIN_JOB_OPERATION_MIGRATION_IN: "a migration to this host is under way",
+    libvirt.VIR_DOMAIN_JOB_OPERATION_MIGRATION_OUT: "a migration is under way",
+    libvirt.VIR_DOMAIN_JOB_OPERATION_SNAPSHOT: "a snapshot is being made",
+    libvirt.VIR_DOMAIN_JOB_OPERATION_SNAPSHOT_REVERT: "a snapshot is being reverted",
+    libvirt.VIR_DOMAIN_JOB_OPERATION_DUMP: "its memory is being dumped",
+    libvirt.VIR_DOMAIN_JOB_OPERATION_BACKUP: "a backup is running",
 }
 
 
