@@ -84,10 +84,10 @@ def test_the_power_button_switches_a_guest_off(lab: Lab, guest: Guest) -> None:
 
 
 def test_a_defined_guest_carries_its_metadata_and_does_not_run(lab: Lab) -> None:
-    snippet = "<g:policy xmlns:g='urn:godwit:test' pause='200ms'/>"
+    snippet = "<g:policy xmlns:g='urn:godwit:test' pause=\"200ms\"/>"
     guest = lab.add_guest("still", host="h2", running=False, metadata=snippet)
     try:
-        assert "pause='200ms'" in lab.host("h2").run(["virsh", "dumpxml", guest.uuid])
+        assert 'pause="200ms"' in lab.host("h2").run(["virsh", "dumpxml", guest.uuid])
         assert lab.copies("still") == {"h2": "shut off"}
         assert lab.where("still") is None
     finally:

@@ -135,5 +135,5 @@ def test_what_is_missing_is_named_with_its_package(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     lacks = [lack for lack in requirements.missing() if lack.package == "mmdebstrap"]
     assert [lack.what for lack in lacks] == ["the program mmdebstrap"]
-    with pytest.raises(LabUnfit, match="apt-get install -y .*mmdebstrap"):
+    with pytest.raises(LabUnfit, match=r"apt-get install -y .*mmdebstrap"):
         requirements.check()

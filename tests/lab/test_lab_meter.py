@@ -1,4 +1,4 @@
-"""The meter sees what a client would: migrations, cut links, slow links; and nothing when all is well.
+"""The meter sees what a client would: migrations, cut links; and slow links are slow.
 
 Method: one guest that dirties memory, with its disk on shared storage, is migrated there and back
 with plain virsh while a client asks it without pause. The exact figures are the machine's; asserted

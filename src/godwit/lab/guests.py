@@ -145,20 +145,27 @@ class Guest:
             time.sleep(POLL_S)
 
     def wait_answering(self, *, timeout_s: float = 60.0) -> None:
-        """Wait until the guest's web server answers.
+        """Wait until the guest answers and works: its disk is read, its working set is filled.
 
         Raises: LabFailed when it does not in time.
         """
         deadline_s = time.monotonic() + timeout_s
         while True:
             try:
-                self.get("/", timeout_s=1.0)
+                if _is_at_work(json.loads(self.get("/counters", timeout_s=1.0))):
+                    return
             except LabFailed:
                 if time.monotonic() > deadline_s:
                     raise
-                time.sleep(POLL_S)
-            else:
-                return
+            if time.monotonic() > deadline_s:
+                raise LabFailed(f"{self.name} answers, but has no disk or no working set.")
+            time.sleep(POLL_S)
+
+
+def _is_at_work(counters: dict[str, Any]) -> bool:
+    memory = counters["memory"]
+    is_filled = memory["working_set_bytes"] == memory["wanted_working_set_bytes"]
+    return bool(counters["disk"]["present"]) and is_filled
 
 
 def integrity_of(counters: dict[str, Any]) -> Integrity:

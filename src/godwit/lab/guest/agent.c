@@ -31,6 +31,7 @@
 #include "agent.h"
 
 #define CONNECTIONS_MAX 128
+#define INPUTS_MAX 8
 #define TICK_NS 20000000ULL
 
 struct connection {
@@ -40,7 +41,7 @@ struct connection {
 };
 
 static struct connection connections[CONNECTIONS_MAX];
-static int poller = -1, echo = -1, listener = -1, ticker = -1, button = -1;
+static int poller = -1, echo = -1, listener = -1, ticker = -1, inputs[INPUTS_MAX];
 static uint64_t started_ns, last_tick_ns, tick_gap_ns_max, echoes, requests;
 static const char *guest_name = "guest";
 
@@ -264,11 +265,32 @@ static void start_ticker(void)
 	watch(ticker);
 }
 
-static void look_at_button(void)
+/* The power button is one of the inputs; which one depends on the machine type. */
+static void open_inputs(void)
+{
+	char path[32];
+
+	for (int i = 0; i < INPUTS_MAX; i++) {
+		snprintf(path, sizeof path, "/dev/input/event%d", i);
+		inputs[i] = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+		if (inputs[i] >= 0)
+			watch(inputs[i]);
+	}
+}
+
+static int is_input(int fd)
+{
+	for (int i = 0; i < INPUTS_MAX; i++)
+		if (inputs[i] == fd)
+			return 1;
+	return 0;
+}
+
+static void look_at_button(int fd)
 {
 	struct input_event event;
 
-	while (read(button, &event, sizeof event) == sizeof event)
+	while (read(fd, &event, sizeof event) == sizeof event)
 		if (event.type == EV_KEY && event.code == KEY_POWER && event.value == 1) {
 			sync();
 			reboot(RB_POWER_OFF);
@@ -301,9 +323,7 @@ int main(int count, char **settings)
 	poller = epoll_create1(EPOLL_CLOEXEC);
 	echo = listen_on(SOCK_DGRAM, 7);
 	listener = listen_on(SOCK_STREAM, 80);
-	button = open("/dev/input/event0", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-	if (button >= 0)
-		watch(button);
+	open_inputs();
 	start_ticker();
 	pthread_create(&thread, NULL, memory_run, NULL);
 	pthread_create(&thread, NULL, disk_run, NULL);
@@ -320,8 +340,8 @@ int main(int count, char **settings)
 				accept_connections();
 			else if (fd == ticker)
 				tick();
-			else if (fd == button)
-				look_at_button();
+			else if (is_input(fd))
+				look_at_button(fd);
 			else
 				for (int slot = 0; slot < CONNECTIONS_MAX; slot++)
 					if (connections[slot].fd == fd) {
