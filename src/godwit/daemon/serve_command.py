@@ -7,9 +7,6 @@ from typing import Annotated
 
 import typer
 
-from godwit.daemon.serve import run_server
-from godwit.daemon.settings import load_settings
-
 __all__ = ["app"]
 
 app = typer.Typer()
@@ -32,6 +29,10 @@ def serve(
     It answers on a Unix socket that its user and group may use. There is no TCP yet, because
     requests carry no proof of who asks. Migrations in flight go on when it ends.
     """
+    # Late, because the list of all commands loads this module.
+    from godwit.daemon.serve import run_server  # noqa: PLC0415
+    from godwit.daemon.settings import load_settings  # noqa: PLC0415
+
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )

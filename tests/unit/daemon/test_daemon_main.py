@@ -1,0 +1,63 @@
+"""Goal: the command is put together from its rooms, and loads only those that it needs."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+_HEAVY = ("fastapi", "libvirt", "sqlalchemy", "uvicorn", "matplotlib")
+_RUN = """
+import sys
+from godwit.__main__ import main
+try:
+    main()
+finally:
+    print("loaded:", *[one for one in HEAVY if one in sys.modules], file=sys.stderr)
+"""
+
+
+def _run(*arguments: str, state: Path, **environment: str) -> "subprocess.CompletedProcess[str]":
+    program = _RUN.replace("HEAVY", repr(_HEAVY))
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("GODWIT_")}
+    return subprocess.run(
+        [sys.executable, "-c", program, *arguments],
+        env={**kept, "GODWIT_STATE": str(state), **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+def test_the_help_names_every_room_and_loads_none(tmp_path: Path) -> None:
+    done = _run("--help", state=tmp_path)
+    assert done.returncode == 0
+    for word in ("migrate", "drain", "lab", "serve"):
+        assert word in done.stdout
+    # A line of each mounted room is shown: its commands are loaded for that, what they need is not.
+    assert done.stderr.split() == ["loaded:"]
+
+
+@pytest.mark.parametrize("room", ["lab", "serve"])
+def test_a_mounted_room_answers(room: str, tmp_path: Path) -> None:
+    done = _run(room, "--help", state=tmp_path)
+    assert done.returncode == 0
+    assert f"godwit {room}" in done.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_command_finds_its_own_controller(tmp_path: Path) -> None:
+    done = _run("status", state=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "0 hosts" in done.stdout
+    assert not (tmp_path / "godwit.db-wal").exists(), "the database was not closed"
+
+
+def test_wrong_settings_are_one_clear_refusal(tmp_path: Path) -> None:
+    (tmp_path / "godwit.toml").write_text("[nonsense]\n")
+    done = _run("status", state=tmp_path)
+    assert done.returncode == 2
+    assert "nonsense: there is no such setting" in done.stderr
+    assert "Traceback" not in done.stderr
