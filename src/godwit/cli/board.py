@@ -8,7 +8,7 @@ from typing import Final
 
 from godwit import wire
 
-__all__ = ["NOT_STARTED", "Board", "RoundGauge"]
+__all__ = ["NOT_STARTED", "Board", "Reading", "RoundGauge"]
 
 #: Phases in which no host was asked for anything yet.
 NOT_STARTED: Final = frozenset({"accepted", "checking"})
@@ -42,26 +42,46 @@ class RoundGauge:
             self.share = max(self.share, min(1.0, done))
 
 
-@dataclass(slots=True)
-class Board:
-    """The followed migrations by id in the order of their start, and the drain, if it is one."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """The state of all that is followed, as new as the notice of that number."""
 
+    last_notice: int
+    migrations: tuple[wire.MigrationDetail, ...] = ()
+    drain: wire.DrainDetail | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class Board:
+    """What an acceptance set going: its migrations by id in the order of their start, its drain.
+
+    It fills up by notices, so that no step is missed, and by readings, where notices were lost.
+    """
+
+    acceptance: wire.Acceptance
+    until_started: bool = False
     migrations: dict[str, wire.Migration] = field(default_factory=dict)
     progress: dict[str, wire.Progress] = field(default_factory=dict)
     gauges: dict[str, RoundGauge] = field(default_factory=dict)
     drain: wire.Drain | None = None
-    until_started: bool = False
 
     def concerns(self, notice: wire.Notice) -> bool:
         """Whether a notice is about what is followed here."""
         if notice.drain is not None:
-            return self.drain is not None and notice.drain.id == self.drain.id
+            return notice.drain.id == self.acceptance.drain
         if notice.migration is None:
             return False
-        if notice.migration.id in self.migrations:
-            return True
-        # A drain starts its migrations one by one.
-        return self.drain is not None and notice.migration.plan == self.drain.plan_id
+        if self.acceptance.drain is not None:
+            # A drain starts its migrations one by one.
+            return notice.migration.plan == self.acceptance.plan
+        return notice.migration.id in self.acceptance.migrations
+
+    def take_reading(self, reading: Reading) -> None:
+        """Take the state itself."""
+        if reading.drain is not None:
+            self.put_drain(reading.drain)
+        for migration in reading.migrations:
+            self.put(migration, migration.progress)
 
     def take(self, notice: wire.Notice) -> None:
         """Take a notice that concerns us."""
@@ -85,15 +105,19 @@ class Board:
         for migration in drain.migrations:
             self.put(migration, None)
 
-    @property
     def is_over(self) -> bool:
         """Whether there is nothing more to follow: nothing will happen without a person."""
+        known = list(self.migrations.values())
+        if not self.migrations.keys() >= set(self.acceptance.migrations):
+            return False
+        if self.acceptance.drain is not None and self.drain is None:
+            return False
         if self.until_started:
-            return all(one.phase not in _BEFORE_COPY for one in self.migrations.values())
+            return all(one.phase not in _BEFORE_COPY for one in known)
         if self.drain is None or self.drain.is_ended:
             # Migrations of an interrupted drain were adopted, and go on.
-            return all(one.is_ended or one.needs_person for one in self.migrations.values())
-        stuck = sum(one.needs_person for one in self.migrations.values())
+            return all(one.is_ended or one.needs_person for one in known)
+        stuck = sum(one.needs_person for one in known)
         waiting = len(self.drain.remaining) - len(self.drain.unplaced)
         # Each stuck migration holds one of the places; when it holds the last, nothing starts.
         return stuck > 0 and (stuck >= self.drain.parallel or stuck >= waiting)

@@ -15,7 +15,7 @@ from typing import Final
 import typer
 
 from godwit import wire
-from godwit.cli.board import NOT_STARTED, Board
+from godwit.cli.board import NOT_STARTED, Board, Reading
 from godwit.cli.screen import Screen
 from godwit.cli.session import Session
 from godwit.cli.views.live import LiveView
@@ -66,18 +66,18 @@ def follow(
 
     Returns the last state. Raises: typer.Exit with 130 when it is left to go on.
     """
-    board = Board(until_started=until_started)
+    board = Board(acceptance=acceptance, until_started=until_started)
     view = _view(screen)
     try:
         with interruptible(), view:
             try:
-                _follow(session, board, view, acceptance)
+                _follow(session, board, view)
             except KeyboardInterrupt:
                 if not abort_on_interrupt:
                     raise
                 view.note("Interrupted: cancelling, and waiting for the outcome.")
                 _cancel_all(session, board)
-                _follow(session, board, view, acceptance)
+                _follow(session, board, view)
     except (KeyboardInterrupt, BrokenPipeError, ConnectionResetError) as error:
         _say_goodbye(session, screen, board, acceptance)
         raise typer.Exit(int(wire.ExitStatus.INTERRUPTED)) from error
@@ -90,22 +90,29 @@ def _view(screen: Screen) -> ProgressView:
     return LiveView(screen) if screen.is_terminal else TextLines(screen)
 
 
-def _follow(
-    session: Session, board: Board, view: ProgressView, acceptance: wire.Acceptance
-) -> None:
-    after = _read_anew(session, board, acceptance)
-    view.show(board, None)
-    while not board.is_over:
+def _follow(session: Session, board: Board, view: ProgressView) -> None:
+    acceptance = board.acceptance
+    # Steps between the acceptance and this reading are still in the stream: they come first, and
+    # the reading counts when they have been told.
+    reading = _read(session, acceptance)
+    after = acceptance.last_notice if not board.migrations else reading.last_notice
+    while not board.is_over():
         with suppress(ControllerUnreachable):
-            _watch(session, board, view, after)
-        if not board.is_over:
+            _watch(session, board, view, after, reading)
+        if not board.is_over():
             # The stream ended or lost something: the state itself is the only truth left.
-            after = _read_again(session, board, view, acceptance)
-            view.show(board, None)
+            reading = _read_again(session, board, view)
+            after = reading.last_notice
 
 
-def _watch(session: Session, board: Board, view: ProgressView, after: int) -> None:
+def _watch(
+    session: Session, board: Board, view: ProgressView, after: int, reading: Reading
+) -> None:
     """Take notices until it is over, or until the stream ends or has lost some."""
+    if after >= reading.last_notice:
+        _take_reading(board, view, reading)
+    if board.is_over():
+        return
     with closing(session.client.watch(after)) as notices:
         for notice in notices:
             if notice.kind == "reset":
@@ -113,35 +120,37 @@ def _watch(session: Session, board: Board, view: ProgressView, after: int) -> No
             if board.concerns(notice):
                 board.take(notice)
                 view.show(board, notice)
-            if board.is_over:
+            if after < reading.last_notice <= notice.number:
+                _take_reading(board, view, reading)
+            after = notice.number
+            if board.is_over():
                 return
     # It ended in order, so its controller is leaving: let it go first.
     time.sleep(_LEAVING_S)
 
 
-def _read_again(
-    session: Session, board: Board, view: ProgressView, acceptance: wire.Acceptance
-) -> int:
+def _take_reading(board: Board, view: ProgressView, reading: Reading) -> None:
+    board.take_reading(reading)
+    view.show(board, None)
+
+
+def _read_again(session: Session, board: Board, view: ProgressView) -> Reading:
     try:
-        return _read_anew(session, board, acceptance)
+        return _read(session, board.acceptance)
     except ControllerUnreachable:
-        view.note("The controller went away; the migration goes on. Attaching to a new one.")
+        view.note("The controller went away; what it started goes on. Attaching to a new one.")
     session.reconnect()
-    return _read_anew(session, board, acceptance)
+    return _read(session, board.acceptance)
 
 
-def _read_anew(session: Session, board: Board, acceptance: wire.Acceptance) -> int:
-    """Read the whole state; returns the number of the notice it is as new as."""
-    last = acceptance.last_notice
+def _read(session: Session, acceptance: wire.Acceptance) -> Reading:
+    client = session.client
     if acceptance.drain is not None:
-        drain = session.client.drain(acceptance.drain)
-        board.put_drain(drain)
-        last = drain.last_notice
-    for migration_id in acceptance.migrations:
-        migration = session.client.migration(migration_id)
-        board.put(migration, migration.progress)
-        last = migration.last_notice
-    return last
+        drain = client.drain(acceptance.drain)
+        return Reading(last_notice=drain.last_notice, drain=drain)
+    migrations = tuple(client.migration(one) for one in acceptance.migrations)
+    last = min((one.last_notice for one in migrations), default=acceptance.last_notice)
+    return Reading(last_notice=last, migrations=migrations)
 
 
 def _cancel_all(session: Session, board: Board) -> None:

@@ -53,16 +53,20 @@ class Screen:
 
     def line(self, text: str = "", *, style: str = "", indent: int = 0) -> None:
         """Print a line; on a terminal, folded lines keep their indent."""
-        self.show(Padding(Text(text, style=style), (0, 0, 0, indent)) if indent else text, style)
+        if self.is_terminal:
+            inside = Text(text, style=style)
+            self.show(Padding(inside, (0, 0, 0, indent), expand=False) if indent else inside)
+        else:
+            print(" " * indent + text, flush=True)
 
     def heading(self, text: str) -> None:
         """Print the title of what follows."""
         self.line()
         self.line(text, style="bold")
 
-    def show(self, what: RenderableType, style: str = "") -> None:
+    def show(self, what: RenderableType) -> None:
         """Print something of Rich's."""
-        self.console.print(what, style=style or None, crop=False)
+        self.console.print(what, crop=False)
 
     def note(self, text: str) -> None:
         """Say something beside the answer, on the error stream."""

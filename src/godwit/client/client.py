@@ -189,7 +189,10 @@ class Client:
 def _connect(server: str) -> httpx.Client:
     timeout = httpx.Timeout(_CONNECT_S, read=_ANSWER_S)
     if server.startswith(("http://", "https://")):
-        return httpx.Client(base_url=server.rstrip("/"), timeout=timeout, limits=_LIMITS)
+        try:
+            return httpx.Client(base_url=server.rstrip("/"), timeout=timeout, limits=_LIMITS)
+        except httpx.InvalidURL as error:
+            raise error_from_httpx(error, server=server, changes=False) from error
     path = server.removeprefix("unix://").removeprefix("unix:")
     if not path.startswith(("/", "./", "../")):
         raise BadValue(

@@ -5,8 +5,11 @@ that the engine could have made. What happens to a VM is set by its plot; nothin
 """
 
 import asyncio
+import gc
 import threading
-from collections.abc import AsyncIterator, Coroutine, Sequence
+import warnings
+from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -70,6 +73,16 @@ from godwit.core.planner import PauseSettings, plan_drain, plan_migration
 from godwit.engine import Acceptance, DrainState, DrainView, Notice, NoticeKind
 from godwit.engine.lookup import find_vm
 from godwit.engine.notices import Notices
+
+
+@contextmanager
+def refused_sockets() -> Iterator[None]:
+    """Let httpcore leave the socket of a refused connection to the garbage collector."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        yield
+        gc.collect()
+
 
 GIB = 1024**3
 MIB = 1024**2

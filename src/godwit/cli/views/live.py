@@ -34,9 +34,9 @@ class LiveView:
     """The live display. Between notices the times go on."""
 
     def __init__(self, screen: Screen) -> None:
-        self._board = Board()
+        self._board: Board | None = None
         self._live = Live(
-            get_renderable=lambda: render_board(self._board, time.time()),
+            get_renderable=self._render,
             console=screen.console,
             refresh_per_second=_REDRAWS_PER_S,
             transient=True,
@@ -53,6 +53,9 @@ class LiveView:
         trace: TracebackType | None,
     ) -> None:
         self._live.stop()
+
+    def _render(self) -> RenderableType:
+        return Text("") if self._board is None else render_board(self._board, time.time())
 
     def show(self, board: Board, notice: wire.Notice | None) -> None:
         """Keep the board; the next redraw shows it."""
