@@ -27,6 +27,9 @@ __all__ = ["Attachment", "embedded"]
 _ANSWER_S: Final = 1.0
 _RETRY_S: Final = 0.05
 
+#: A wait shorter than this is not worth a word.
+_PATIENCE_S: Final = 0.5
+
 _QUESTION: Final = b"GET /v1/version HTTP/1.1\r\nHost: godwit\r\n\r\n"
 
 
@@ -47,19 +50,20 @@ class Attachment:
         return self._hosting is not None and self._hosting.is_busy()
 
     def other_clients(self) -> int:
-        """Count the connections of other commands to a controller of our own."""
+        """Count the other commands that use a controller of our own."""
         return self._hosting.other_clients() if self._hosting is not None else 0
 
     def wait_idle(self, on_wait: Callable[[str], None]) -> None:
         """Wait until no other command uses a controller of our own; Ctrl-C ends the waiting.
 
-        ``on_wait`` is told how many there are, at first and when that changes.
+        ``on_wait`` is told how many there are, once it takes time, and again when that changes.
         """
         told = 0
+        patient_until_s = time.monotonic() + _PATIENCE_S
         while others := self.other_clients():
-            if others != told:
-                noun = "connection" if others == 1 else "connections"
-                on_wait(f"other commands use this controller ({others} {noun})")
+            if others != told and time.monotonic() >= patient_until_s:
+                who = "another command uses" if others == 1 else f"{others} other commands use"
+                on_wait(f"{who} this controller; waiting (Ctrl-C leaves it)")
                 told = others
             time.sleep(_RETRY_S)
 

@@ -5,6 +5,7 @@ which is free to talk to a person. What is served is decided by ``godwit.api``.
 """
 
 import asyncio
+import os
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
@@ -74,9 +75,10 @@ class Hosting:
         return not self._thread.is_alive()
 
     def other_clients(self) -> int:
-        """Count the connections of other processes than this one."""
+        """Count the other processes that hold a connection."""
         _, server = self._ready.result()
-        return self._ask(lambda: sum(map(_is_foreign, server.server_state.connections)))
+        pids = self._ask(lambda: {_pid_of(one) for one in server.server_state.connections})
+        return len(pids - {os.getpid(), None})
 
     def is_busy(self) -> bool:
         """Whether migrations or drains are under way."""
@@ -179,9 +181,9 @@ async def _end_tasks() -> None:
     await asyncio.get_running_loop().shutdown_asyncgens()
 
 
-def _is_foreign(connection: asyncio.BaseProtocol) -> bool:
+def _pid_of(connection: asyncio.BaseProtocol) -> int | None:
     transport = getattr(connection, "transport", None)
-    return transport is not None and sockets.is_foreign(transport.get_extra_info("socket"))
+    return None if transport is None else sockets.peer_pid(transport.get_extra_info("socket"))
 
 
 @contextmanager

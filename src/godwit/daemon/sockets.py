@@ -16,7 +16,7 @@ from typing import Final
 from godwit.core.errors import GodwitError
 from godwit.store import Ownership
 
-__all__ = ["bind", "is_foreign", "private_socket", "remove", "remove_stale"]
+__all__ = ["bind", "peer_pid", "private_socket", "remove", "remove_stale"]
 
 #: The kernel's limit on the path of a Unix socket, with its closing zero.
 _PATH_MAX_BYTES: Final = 107
@@ -84,13 +84,11 @@ def remove_stale(ownership: Ownership) -> None:
         remove(Path(ownership.predecessor.socket))
 
 
-def is_foreign(connection: socket.socket) -> bool:
-    """Whether another process is at the other end."""
+def peer_pid(connection: socket.socket) -> int:
+    """Say which process is at the other end; 0 when it is out of our sight (another namespace)."""
     size = struct.calcsize("3i")
-    pid, _, _ = struct.unpack(
-        "3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size)
-    )
-    return bool(pid != os.getpid())
+    said = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size)
+    return int(struct.unpack("3i", said)[0])
 
 
 def _unlink_socket(path: Path) -> None:
