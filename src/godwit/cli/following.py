@@ -188,9 +188,13 @@ def _goodbyes(board: Board, acceptance: wire.Acceptance, *, owned: bool) -> Iter
                 f"The migration of {one.vm_name} goes on; `godwit status` to follow,"
                 f" `godwit cancel {one.id}` to abort."
             )
+    for unseen in acceptance.migrations:
+        if unseen not in board.migrations:
+            yield (
+                f"Migration {unseen} was accepted; `godwit status` to follow,"
+                f" `godwit cancel {unseen}` to abort."
+            )
     if acceptance.drain is None:
-        if not going:
-            yield "Interrupted; `godwit history` shows what became of it."
         return
     if owned:
         host = board.drain.host if board.drain is not None else "HOST"
