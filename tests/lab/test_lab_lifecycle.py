@@ -61,6 +61,15 @@ def test_up_twice_keeps_the_lab_and_down_leaves_nothing(machine: Places) -> None
     assert not Lab.down()
 
 
+def test_a_lab_whose_hosts_have_no_power_is_still_the_lab(machine: Places) -> None:
+    lab = Lab.up(hosts=1)
+    lab.add_guest("kept", running=False)
+    faults.power_off(lab, "h1")
+    assert [guest.name for guest in Lab.up(hosts=1).guests()] == ["kept"]
+    assert faults.repair(lab) == ("h1: powered on",)
+    assert lab.copies("kept") == {"h1": "shut off"}
+
+
 def test_what_a_killed_up_left_is_cleared_by_the_next(machine: Places) -> None:
     environment = {**os.environ, "PYTHONPATH": str(Path(godwit.__file__).parents[1])}
     crashed = subprocess.run([sys.executable, "-c", CRASH], env=environment, check=False)

@@ -22,6 +22,8 @@ from godwit.lab.guests import Guest
 from godwit.lab.host import LabHost
 from godwit.lab.inventory import Copies, LabStatus, copies_of, hosts_toml, look
 from godwit.lab.layout import (
+    CLIENT_NAMESPACE,
+    FABRIC_NAMESPACE,
     GUESTS_MAX,
     HOSTS_MAX,
     Network,
@@ -116,8 +118,10 @@ class Lab:
         state = read_state(places)
         if state is None or state.phase != "running" or state.boot_id != boot_id():
             return False
-        lab = Lab(places=places)
-        if not any(host.is_on() for host in lab.hosts()):
+        # With hosts that lost their power it is up all the same; without its network it is a wreck.
+        expected = {FABRIC_NAMESPACE, CLIENT_NAMESPACE}
+        expected |= {known_host(record.name).namespace for record in state.hosts}
+        if not expected <= set(remains.find(places).namespaces):
             return False
         if len(state.hosts) != hosts or state.link != link:
             raise LabMisused(

@@ -32,7 +32,8 @@
 
 #define CONNECTIONS_MAX 128
 #define INPUTS_MAX 8
-#define TICK_NS 20000000ULL
+/* Each wake-up costs an emulated processor half a thousandth of its time. */
+#define TICK_NS 50000000ULL
 
 struct connection {
 	int fd;

@@ -2,8 +2,8 @@
  * A sequence without gaps on the guest's own disk, each record on stable storage before the next.
  *
  * The raw device is a ring of records. A record says its number and carries the checksum of the one
- * before, so that a lost, doubled or reordered write shows. Writes and reads go past the page cache:
- * what is checked is what the disk gives back, also after a migration that copied the disk.
+ * before, so that a lost, doubled or reordered write shows. Writes and reads go past the page
+ * cache: what is checked is what the disk gives back, also after a migration that copied the disk.
  *
  * At boot the ring is read and verified, and the sequence goes on where it ended.
  */
@@ -20,7 +20,7 @@
 #define RECORD 4096
 #define SLOTS_MAX 1024
 #define MAGIC 0x676f647769743031ULL
-#define INTERVAL_NS 80000000ULL
+#define INTERVAL_NS 100000000ULL
 
 struct record {
 	uint64_t magic;
@@ -121,8 +121,8 @@ static void append(void)
 	writing->sequence = sequence;
 	writing->written_ns = started_ns;
 	writing->previous_sum = known[(sequence - 1) % slots] ? sums[(sequence - 1) % slots] : 0;
-	for (unsigned i = 0; i < RECORD / 8 - 5; i++)
-		writing->noise[i] = mix(sequence * 512 + i);
+	/* The rest is noise from open_ring; one word of it in turn is enough to make records differ. */
+	writing->noise[sequence % (RECORD / 8 - 5)] += sequence;
 	writing->sum = sum_of(writing);
 	/* O_DIRECT and O_DSYNC: when this returns, the record is on the disk. */
 	if (pwrite(device, writing, RECORD, (off_t)(slot * RECORD)) != RECORD) {
@@ -160,7 +160,11 @@ static int open_ring(void)
 	slots = size_bytes / RECORD < SLOTS_MAX ? size_bytes / RECORD : SLOTS_MAX;
 	writing = aligned_alloc(RECORD, RECORD);
 	reading = aligned_alloc(RECORD, RECORD);
-	return slots > 1 && writing != NULL && reading != NULL;
+	if (slots < 2 || writing == NULL || reading == NULL)
+		return 0;
+	for (uint64_t i = 0; i < RECORD / 8 - 5; i++)
+		writing->noise[i] = mix(i + 1);
+	return 1;
 }
 
 void *disk_run(void *unused)

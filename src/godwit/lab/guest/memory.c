@@ -24,9 +24,9 @@
 #define WORDS (PAGE / 8)
 #define LINES 64
 #define TICK_BUSY_NS 10000000ULL
-#define TICK_IDLE_NS 50000000ULL
-/* 400 pages a second when nobody asks: 64 MiB in 40 s for less than a hundredth of a processor. */
-#define PAGES_A_TICK_BACKGROUND 20
+#define TICK_IDLE_NS 200000000ULL
+/* When nobody asks: 64 MiB in 40 s for less than a hundredth of a processor. */
+#define PAGES_A_S_BACKGROUND 400ULL
 #define PAGES_A_TICK_SWEEP 2000
 
 struct memory_state memory;
@@ -157,9 +157,9 @@ static void rewrite(uint64_t *cursor, uint64_t count)
 	}
 }
 
-static void patrol(uint64_t *cursor, uint64_t *sweep_left)
+static void patrol(uint64_t *cursor, uint64_t *sweep_left, uint64_t background)
 {
-	uint64_t count = *sweep_left > 0 ? PAGES_A_TICK_SWEEP : PAGES_A_TICK_BACKGROUND;
+	uint64_t count = *sweep_left > 0 ? PAGES_A_TICK_SWEEP : background;
 
 	for (; count > 0; count--) {
 		if (*cursor >= page_count)
@@ -215,7 +215,9 @@ void *memory_run(void *unused)
 				sweeps_taken++;
 				sweep_left = page_count;
 			}
-			patrol(&patrol_cursor, &sweep_left);
+			patrol(&patrol_cursor, &sweep_left,
+			       PAGES_A_S_BACKGROUND *
+				       (rate > 0 ? TICK_BUSY_NS : TICK_IDLE_NS) / 1000000000ULL);
 		} else if (sweeps_taken < memory.wanted_sweeps) {
 			sweeps_taken++;
 			memory.sweeps++;
