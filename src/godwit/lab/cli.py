@@ -108,6 +108,11 @@ def _progress() -> Iterator[Say]:
         yield status.update
 
 
+def _tell(what: str, how: How, heal: bool) -> None:
+    broken = "is dead" if how is How.KILL else "hangs"
+    typer.echo(f"{what} {'runs again' if heal else broken}.")
+
+
 def _print_json(content: object) -> None:
     typer.echo(json.dumps(content, indent=2))
 
@@ -127,7 +132,7 @@ def up(
     with _progress() as say:
         lab = Lab.up(hosts=hosts, link=link, say=say)
     names = ", ".join(host.name for host in lab.hosts())
-    typer.echo(f"{names} are up ({format_duration(time.monotonic() - started_s)}).")
+    typer.echo(f"Up after {format_duration(time.monotonic() - started_s)}: {names}.")
     typer.echo("Next: godwit lab guest add web1; godwit lab hosts > hosts.toml")
 
 
@@ -306,6 +311,7 @@ def break_libvirtd(host: HostArgument, how: HowOption = How.KILL, heal: HealOpti
         faults.start_libvirtd(lab, host)
     else:
         faults.continue_libvirtd(lab, host)
+    _tell(f"libvirtd on {host}", how, heal)
 
 
 @_command(break_app, "qemu")
@@ -321,12 +327,14 @@ def break_qemu(
         faults.continue_qemu(lab, guest, host)
     else:
         (faults.kill_qemu if how is How.KILL else faults.stop_qemu)(lab, guest, host)
+    _tell(f"QEMU of {guest}", how, heal)
 
 
 @_command(break_app, "host")
 def break_host(host: HostArgument, heal: HealOption = False) -> None:
     """Cut a host's power, or switch it on again."""
     (faults.power_on if heal else faults.power_off)(Lab.load(), host)
+    typer.echo(f"{host} is {'up again' if heal else 'without power'}.")
 
 
 @_command(break_app, "link")
@@ -349,3 +357,5 @@ def break_link(
         if rate_bytes_per_s is None:
             raise LabMisused("An unlimited link is not broken.", remedy="Use --heal.")
         faults.slow_link(lab, host, network, rate_bytes_per_s)
+    now = "as it was" if heal else "cut" if rate is None else f"limited to {rate}"
+    typer.echo(f"The {network} link of {host} is {now}.")

@@ -20,6 +20,8 @@ __all__ = ["Window", "draw_outages"]
 WIDTH_INCHES = 11.0
 LANE_INCHES = 1.3
 LABELLED_S_MIN = 0.1
+RTT_MS_RANGE = (0.3, 3000.0)
+RTT_MS_TICKS = (1, 10, 100, 1000)
 RTT_COLOUR, OUTAGE_COLOUR, WINDOW_COLOUR = "#2b6cb0", "#c53030", "#ecc94b"
 
 
@@ -90,6 +92,10 @@ def _draw_lane(lane: "Axes", report: MeterReport, windows: Sequence[Window], zer
                 textcoords="offset points",
             )
     lane.set_yscale("log")
+    # The same range in every picture, so that two of them can be compared at a glance.
+    lane.set_ylim(RTT_MS_RANGE)
+    lane.set_yticks(RTT_MS_TICKS, labels=[str(tick) for tick in RTT_MS_TICKS])
+    lane.minorticks_off()
     lane.set_ylabel(f"{report.guest}\nround trip, ms", fontsize=8)
     lane.tick_params(labelsize=7)
     lane.spines[["top", "right"]].set_visible(False)
