@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from godwit.core.errors import GodwitError
 from godwit.lab import remains, requirements
 from godwit.lab.lab import Lab
 from godwit.lab.places import Places
@@ -48,37 +49,32 @@ def private_machine(folder: Path) -> Iterator[Places]:
     """Give this process, and what it starts, a network and mounts of its own."""
     here = Path.cwd()
     before = {kind: os.open(f"/proc/self/ns/{kind}", os.O_RDONLY) for kind in ("net", "mnt")}
-    lab_folder_before = os.environ.get("GODWIT_LAB_DIR")
     places = Places(root=folder / "lab")
-    try:
+    # First of all: nothing below may ever act on a lab that somebody else uses.
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GODWIT_LAB_DIR", str(places.root))
         _call("unshare", CLONE_NEWNS | CLONE_NEWNET)
-        for command in (
-            ["mount", "--make-rprivate", "/"],
-            ["mkdir", "-p", "/run/netns"],
-            ["mount", "-t", "tmpfs", "tmpfs", "/run/netns"],
-            ["ip", "link", "set", "lo", "up"],
-        ):
-            subprocess.run(command, check=True)
-        os.environ["GODWIT_LAB_DIR"] = str(places.root)
-        yield places
-        Lab.down()
-        assert not remains.find(places), "the lab left something behind"
-    finally:
-        with contextlib.suppress(Exception):
+        try:
+            for command in (
+                ["mount", "--make-rprivate", "/"],
+                ["mkdir", "-p", "/run/netns"],
+                ["mount", "-t", "tmpfs", "tmpfs", "/run/netns"],
+                ["ip", "link", "set", "lo", "up"],
+            ):
+                subprocess.run(command, check=True)
+            yield places
             Lab.down()
-        # Threads that were started meanwhile share this thread's folders; mounts can't change then.
-        _call("unshare", CLONE_FS)
-        # A thread that shares its working directory with others may not change its mounts, and
-        # libvirt's event loop is such another.
-        _call("unshare", CLONE_FS)
-        for kind, number in (("net", CLONE_NEWNET), ("mnt", CLONE_NEWNS)):
-            _call("setns", before[kind], number)
-            os.close(before[kind])
-        os.chdir(here)
-        if lab_folder_before is None:
-            os.environ.pop("GODWIT_LAB_DIR", None)
-        else:
-            os.environ["GODWIT_LAB_DIR"] = lab_folder_before
+            assert not remains.find(places), "the lab left something behind"
+        finally:
+            with contextlib.suppress(GodwitError):
+                Lab.down()
+            # Threads that were started meanwhile share this thread's folders; mounts can't change
+            # then.
+            _call("unshare", CLONE_FS)
+            for kind, number in (("net", CLONE_NEWNET), ("mnt", CLONE_NEWNS)):
+                _call("setns", before[kind], number)
+                os.close(before[kind])
+            os.chdir(here)
 
 
 @pytest.fixture(scope="session")
