@@ -17,6 +17,9 @@ from godwit.core.precopy import GiveUp, Keep, Order, RaisePause, steer
 
 __all__ = ["Dirtying", "Ended", "Guest", "run"]
 
+#: As many rounds as a migration keeps.
+ROUNDS_KEPT = 200
+
 #: QEMU sends for about this long before it counts again, however little is left.
 SHORTEST_PASS_S = 0.05
 
@@ -45,6 +48,18 @@ class Guest:
     memory_bytes: int
     phases: tuple[Dirtying, ...]
     growth: float = 1.0
+
+    @property
+    def hot_bytes(self) -> float:
+        """The largest of its working sets: the sets lie within one another."""
+        return max(phase.working_set_bytes for phase in self.phases)
+
+    def dirty_after(self, left_bytes: float, start_s: float, end_s: float) -> float:
+        """What is dirty after a pass that left so much unsent: pages written twice count once."""
+        written_bytes = self.dirtied(start_s, end_s)
+        again = left_bytes / self.hot_bytes
+        fresh_bytes = written_bytes * (1 - again) if again < 1 else written_bytes
+        return min(float(self.memory_bytes), left_bytes + fresh_bytes)
 
     def dirtied(self, start_s: float, end_s: float) -> float:
         """Distinct bytes written between two instants."""
@@ -107,7 +122,7 @@ def run(
         if number > 1 and remaining < bandwidth_bytes_per_s * ended.limit_s:
             ended.residual_s = remaining / bandwidth_bytes_per_s
             return ended
-        order = steering(recipe, tuple(ended.rounds), ended.limit_s)
+        order = steering(recipe, tuple(ended.rounds[-ROUNDS_KEPT:]), ended.limit_s)
         ended.orders.append(order)
         match order:
             case GiveUp():
@@ -122,7 +137,6 @@ def run(
         pass_s = min(pass_s, max(remaining / bandwidth_bytes_per_s, 0.001))
         sent += bandwidth_bytes_per_s * pass_s
         left = max(0.0, remaining - bandwidth_bytes_per_s * pass_s)
-        written = guest.dirtied(ended.took_s, ended.took_s + pass_s)
+        remaining = guest.dirty_after(left, ended.took_s, ended.took_s + pass_s)
         ended.took_s += pass_s
-        remaining = min(float(guest.memory_bytes), left + written)
     return ended
