@@ -25,7 +25,7 @@ STATIC = {
     "imports": "lint-imports",
     "types": "mypy src tools bench",
 }
-TESTS = "pytest -q --tb=short tests/unit tests/property tests/arch"
+TESTS = "pytest -q --tb=short --timeout 60 tests/unit tests/property tests/arch"
 
 
 @dataclass(frozen=True)
