@@ -32,4 +32,5 @@ def build_controller(
         prober=SystemProber(),
         clock=SystemClock(),
         group_rules=settings.group_rules,
+        probe_every_s=settings.probe_interval_s,
     )

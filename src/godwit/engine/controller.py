@@ -33,6 +33,7 @@ from godwit.engine.lookup import find_vm
 from godwit.engine.migrations import Migrations
 from godwit.engine.notices import Notice, NoticeKind, Notices
 from godwit.engine.observation import Observer
+from godwit.engine.outage import ICMP_EVERY_S
 from godwit.engine.runner import World
 from godwit.engine.views import Acceptance, DrainView
 from godwit.engine.watch import WatchLimits
@@ -57,11 +58,13 @@ class Controller:
         clock: Clock,
         group_rules: tuple[GroupRule, ...] = (),
         limits: WatchLimits | None = None,
+        probe_every_s: float = ICMP_EVERY_S,
     ) -> None:
         self._store = store
         self._clock = clock
         self._prober = prober
         self._limits = limits or WatchLimits()
+        self._probe_every_s = probe_every_s
         # Milliseconds of the wall clock: numbers grow over restarts of the controller, too.
         self._notices = Notices(first_number=int(clock.now_s() * 1000))
         self._fleet = Fleet(store=store, connector=connector)
@@ -86,6 +89,7 @@ class Controller:
             prober=self._prober,
             clock=self._clock,
             limits=self._limits,
+            probe_every_s=self._probe_every_s,
         )
 
     async def start(self) -> None:

@@ -12,9 +12,9 @@ from typing import Final
 from godwit.core.model import Probe
 from godwit.ports import Clock, Prober
 
-__all__ = ["OutageWatch"]
+__all__ = ["ICMP_EVERY_S", "OutageWatch"]
 
-_ICMP_EVERY_S: Final = 0.02
+ICMP_EVERY_S: Final = 0.02
 #: Each TCP probe is a connection that the guest's service must accept.
 _TCP_EVERY_S: Final = 0.1
 _TIMEOUT_S: Final = 1.0
@@ -23,11 +23,13 @@ _TIMEOUT_S: Final = 1.0
 class OutageWatch:
     """Probes one guest until it is closed. Times are of the monotonic clock."""
 
-    def __init__(self, probe: Probe, *, prober: Prober, clock: Clock) -> None:
+    def __init__(
+        self, probe: Probe, *, prober: Prober, clock: Clock, every_s: float = ICMP_EVERY_S
+    ) -> None:
         self._probe = probe
         self._prober = prober
         self._clock = clock
-        self.every_s = _ICMP_EVERY_S if probe.tcp_port is None else _TCP_EVERY_S
+        self.every_s = every_s if probe.tcp_port is None else max(every_s, _TCP_EVERY_S)
         self._answers_at_s: list[float] = []
         self._out: set[asyncio.Task[None]] = set()
         self._task: asyncio.Task[None] | None = None

@@ -24,7 +24,7 @@ from godwit.core.migration import (
 from godwit.core.model import Cluster, HostName, Probe, Vm, VmId
 from godwit.engine.confirmation import Confirmation
 from godwit.engine.fleet import Fleet
-from godwit.engine.outage import OutageWatch
+from godwit.engine.outage import ICMP_EVERY_S, OutageWatch
 from godwit.engine.preconditions import what_broke
 from godwit.engine.record import Record
 from godwit.engine.verification import Verification
@@ -43,6 +43,7 @@ class World:
     prober: Prober
     clock: Clock
     limits: WatchLimits
+    probe_every_s: float = ICMP_EVERY_S
 
 
 class Runner:
@@ -148,7 +149,12 @@ class Runner:
                 addresses = await self._source.addresses(vm.id)
                 probe = Probe(address=addresses[0]) if addresses else None
         if probe is not None:
-            self._outage = OutageWatch(probe, prober=self._world.prober, clock=self._world.clock)
+            self._outage = OutageWatch(
+                probe,
+                prober=self._world.prober,
+                clock=self._world.clock,
+                every_s=self._world.probe_every_s,
+            )
             self._outage.open()
 
     async def _finish(self) -> None:

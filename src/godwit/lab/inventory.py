@@ -79,7 +79,7 @@ def _host_status(host: LabHost) -> HostStatus:
     )
 
 
-def hosts_toml(addresses: Sequence[HostAddress]) -> str:
+def hosts_toml(addresses: Sequence[HostAddress], *, link: str) -> str:
     """Return an array of ``[[host]]`` tables.
 
     Every host sees the whole memory of this machine, so each is told to keep back what belongs to
@@ -87,6 +87,7 @@ def hosts_toml(addresses: Sequence[HostAddress]) -> str:
     """
     total_bytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     reserve_bytes = total_bytes * (len(addresses) - 1) // len(addresses)
+    speed = "" if link == "unlimited" else f'migration_link = "{link}"\n'
     return "\n".join(
         f"""[[host]]
 name = "{address.name}"
@@ -94,7 +95,7 @@ uri = "{address.uri}"
 peer_uri = "{address.peer_uri}"
 migration_address = "{address.migration}"
 shared_paths = ["{SHARED_FOLDER}"]
-memory_reserve = "{reserve_bytes // 1024**2}MiB"
+{speed}memory_reserve = "{reserve_bytes // 1024**2}MiB"
 """
         for address in addresses
     )

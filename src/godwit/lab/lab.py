@@ -166,7 +166,7 @@ class Lab:
 
     def hosts_toml(self) -> str:
         """Return the hosts as text that ``godwit host add --file`` reads."""
-        return hosts_toml([host.address for host in self.hosts()])
+        return hosts_toml([host.address for host in self.hosts()], link=self.state().link)
 
     # Guests
 
