@@ -1,0 +1,363 @@
+"""One peer-to-peer migration, as the source's libvirtd drives it and both QEMUs carry it out.
+
+::
+
+    BEGIN -> PREPARE -> COPY -> ROUND* -> SWITCH -> FINISH -> RUNS -> CONFIRM
+             a paused           vCPUs stopped;     the destination runs;
+             copy appears       the rest is sent   its reply is on the way
+
+The task belongs to the world and not to the controller that asked for it. Whatever goes wrong ends
+as it does with libvirt: the source is resumed unless Finish was answered, although the destination
+may run by then. That window is libvirt's own, and it is here on purpose.
+"""
+
+import asyncio
+from collections.abc import Callable
+from enum import Enum
+from typing import TYPE_CHECKING, Final
+
+from godwit.core.errors import Aborted, DriverError, OutcomeUnknown, StepRefused
+from godwit.core.model import Progress, RunState
+from godwit.drivers.simulated.machine import Copy, Machine
+from godwit.ports import HypervisorEventKind, MigrationOrder, MigrationStats
+
+if TYPE_CHECKING:
+    from godwit.drivers.simulated.world import SimulatedWorld
+
+__all__ = ["Job", "Point"]
+
+#: Keepalive between two daemons: 5 s times (5 + 1).
+_KEEPALIVE_S: Final = 30.0
+
+#: Shorter than what the loop's timers tell apart: nothing is left to wait for.
+_NO_TIME_S: Final = 1e-8
+
+_BEGIN_S: Final = 0.005
+_PREPARE_S: Final = 0.15
+_DEVICE_STATE_S: Final = 0.015
+_REQUEST_S: Final = 0.004
+_START_S: Final = 0.01
+_REPLY_S: Final = 0.004
+_CONFIRM_S: Final = 0.01
+
+
+class Point(Enum):
+    """How far a migration is; faults are aimed at these."""
+
+    BEGIN = 0
+    PREPARE = 1
+    COPY = 2
+    #: A later pass than the first.
+    ROUND = 3
+    SWITCH = 4
+    #: The request to finish is on its way to the destination.
+    FINISH = 5
+    #: The destination runs the guest; its reply is on its way to the source.
+    RUNS = 6
+    CONFIRM = 7
+
+
+class _BrokenError(Exception):
+    """The source's daemon gives the migration up."""
+
+    def __init__(self, error: DriverError) -> None:
+        super().__init__(error.message)
+        self.error = error
+
+
+class Job:
+    """A migration under way. ``over`` is set when its call would return, with ``error`` or not."""
+
+    def __init__(
+        self,
+        world: "SimulatedWorld",
+        *,
+        source: Machine,
+        destination: Machine,
+        copy: Copy,
+        order: MigrationOrder,
+    ) -> None:
+        self._world = world
+        self.source = source
+        self.destination = destination
+        self.order = order
+        self.point = Point.BEGIN
+        self.over = asyncio.Event()
+        self.error: DriverError | None = None
+        self.is_sending = False
+        self._copy = copy
+        self._abort_asked = False
+        self._silent_since_s: float | None = None
+        self._request_delivered = False
+        self._answer: bool | None = None
+        self._finishing: asyncio.Task[None] | None = None
+        self._begun_s = world.now_s()
+        self._stopped_s = 0.0
+        self._paused_s = 0.0
+        self._iteration = 0
+        self._sent_bytes = 0.0
+        self._left_bytes = 0.0
+        self._pass_s = self._begun_s
+        self._dirty_bytes_per_s = 0.0
+        self.task = world.spawn(self._run())
+
+    # What the controller may ask.
+
+    def abort(self) -> None:
+        """Ask for the abort. Lost before QEMU's own migration began, and after its end."""
+        if Point.COPY.value <= self.point.value <= Point.SWITCH.value:
+            self._abort_asked = True
+            self._world.wake()
+
+    def progress(self) -> Progress:
+        """The job's statistics now; without memory in them before the copy has begun."""
+        began = self.point.value >= Point.COPY.value
+        now_s = self._world.now_s()
+        passed = min(self._left_bytes, self._rate() * (now_s - self._pass_s))
+        return Progress(
+            taken_at_s=self._world.epoch_s(),
+            iteration=self._iteration,
+            elapsed_s=now_s - self._begun_s,
+            memory_total_bytes=self._copy.guest.memory_bytes if began else 0,
+            transferred_bytes=int(self._sent_bytes + passed),
+            remaining_bytes=int(self._left_bytes - passed),
+            dirty_bytes_per_s=self._dirty_bytes_per_s,
+            bandwidth_bytes_per_s=self._rate(),
+            expected_pause_s=self._copy.pause_limit_s,
+        )
+
+    # The course of things.
+
+    async def _run(self) -> None:
+        try:
+            await self._enter(Point.BEGIN, _BEGIN_S)
+            await self._prepare()
+            await self._transfer()
+            await self._switch()
+            await self._finish()
+            await self._confirm()
+        except _BrokenError as broken:
+            self.roll_back()
+            self._end(broken.error)
+
+    async def _enter(self, point: Point, time_s: float) -> None:
+        self.point = point
+        self._world.reached(point, self._copy.guest.id)
+        await self._wait(time_s)
+
+    async def _wait(self, time_s: float) -> None:
+        """Let time pass, and look at every change of the world meanwhile."""
+        end_s = self._world.now_s() + time_s
+        while (left_s := end_s - self._world.now_s()) > _NO_TIME_S:
+            await self._world.change_or(self._no_longer_than(left_s))
+            self._check()
+
+    async def _prepare(self) -> None:
+        destination, guest = self.destination, self._copy.guest
+        if not destination.daemon:
+            raise _BrokenError(StepRefused("the source could not reach the destination"))
+        while not self._world.joins(self.source, destination):
+            await self._world.change_or(self._no_longer_than(_KEEPALIVE_S))
+            self._check()
+        if destination.refuses_prepare:
+            raise _BrokenError(
+                StepRefused(
+                    "the hypervisors gave the migration up", evidence=destination.refuses_prepare
+                )
+            )
+        if destination.has_process(guest.id):
+            raise _BrokenError(StepRefused("the destination has such a VM already"))
+        kept = destination.copies.get(guest.id)
+        destination.copies[guest.id] = Copy(
+            guest=guest,
+            state=RunState.PAUSED_MIGRATION,
+            persistent=kept is not None and kept.persistent,
+            job=self,
+        )
+        await self._enter(Point.PREPARE, _PREPARE_S)
+
+    async def _transfer(self) -> None:
+        """Passes over the memory until the rest would go through within the pause limit."""
+        guest = self._copy.guest
+        self.is_sending = True
+        self._world.wake()
+        self._left_bytes = guest.memory_bytes
+        self._sync(self._begun_s)
+        await self._enter(Point.COPY, 0.0)
+        while True:
+            begun_s, size = self._world.now_s(), self._left_bytes
+            await self._send()
+            took_s = self._world.now_s() - begun_s
+            self._left_bytes = guest.dirtied_bytes(took_s)
+            self._sync(begun_s)
+            bandwidth = size / took_s if took_s > 0 else self._rate()
+            if self._left_bytes <= bandwidth * self._copy.pause_limit_s:
+                return
+            await self._enter(Point.ROUND, 0.0)
+
+    def _sync(self, begun_s: float) -> None:
+        took_s = self._world.now_s() - begun_s
+        if self._iteration > 0 and took_s > 0:
+            self._dirty_bytes_per_s = self._left_bytes / took_s
+        self._iteration += 1
+        self._pass_s = self._world.now_s()
+        vm = self._copy.guest.id
+        self.source.emit(HypervisorEventKind.ITERATION, vm, iteration=self._iteration)
+
+    async def _send(self) -> None:
+        """Send what is left, at whatever rate the path carries from one change to the next."""
+        while self._left_bytes > max(0.5, self._rate() * _NO_TIME_S):
+            rate = self._rate()
+            self._pass_s = self._world.now_s()
+            time_s = self._left_bytes / rate if rate > 0 else None
+            await self._world.change_or(self._no_longer_than(time_s))
+            passed = min(self._left_bytes, rate * (self._world.now_s() - self._pass_s))
+            self._left_bytes -= passed
+            self._sent_bytes += passed
+            self._pass_s = self._world.now_s()
+            self._check()
+
+    def _rate(self) -> float:
+        rate = self._world.data_rate(self) if self.is_sending else 0.0
+        limit = self.order.bandwidth_bytes_per_s
+        return rate if limit is None else min(rate, limit)
+
+    async def _switch(self) -> None:
+        self._stopped_s = self._world.now_s()
+        self.source.set_state(self._copy, RunState.PAUSED_MIGRATION)
+        self.source.emit(HypervisorEventKind.VCPUS_STOPPED, self._copy.guest.id)
+        await self._enter(Point.SWITCH, 0.0)
+        await self._send()
+        await self._wait(_DEVICE_STATE_S)
+
+    async def _finish(self) -> None:
+        self.is_sending = False
+        self._world.wake()
+        await self._enter(Point.FINISH, _REQUEST_S)
+        while self._answer is None:
+            self._check()
+            if self._finishing is None:
+                if self._world.joins(self.source, self.destination):
+                    self._request_delivered = True
+                    self._finishing = self._world.spawn(self._finish_there())
+            elif self._finishing.cancelled():
+                raise _BrokenError(StepRefused("the source lost the destination's libvirt"))
+            await self._world.change_or(self._no_longer_than(None))
+        if not self._answer:
+            raise _BrokenError(StepRefused("a QEMU process ended during the migration"))
+
+    async def _finish_there(self) -> None:
+        """The destination's daemon at work: it goes on although the source may be gone."""
+        await asyncio.sleep(_START_S)
+        machine, copy = self.destination, self.destination.copies.get(self._copy.guest.id)
+        works = copy is not None and copy.job is self
+        if copy is not None and works:
+            copy.job = None
+            copy.persistent = copy.persistent or self.order.persistent
+            machine.set_state(copy, RunState.RUNNING)
+            machine.emit(HypervisorEventKind.RESUMED, copy.guest.id)
+            self._paused_s = self._world.now_s() - self._stopped_s
+            self.point = Point.RUNS
+            self._world.reached(Point.RUNS, copy.guest.id)
+        await asyncio.sleep(_REPLY_S)
+        while not self._world.joins(self.source, self.destination):
+            # Sent again until it arrives; the source may have given up by then.
+            await self._world.change_or(None)
+        self._answer = works
+        self._world.wake()
+
+    async def _confirm(self) -> None:
+        self.point = Point.CONFIRM
+        self._world.reached(Point.CONFIRM, self._copy.guest.id)
+        await asyncio.sleep(_CONFIRM_S)
+        vm = self._copy.guest.id
+        stats = MigrationStats(
+            pause_s=self._paused_s,
+            total_s=self._world.now_s() - self._begun_s,
+            transferred_bytes=int(self._sent_bytes),
+            iterations=self._iteration,
+        )
+        self.source.emit(HypervisorEventKind.JOB_COMPLETED, vm, stats=stats)
+        if self.source.has_process(vm):
+            self._copy.persistent = self._copy.persistent and not self.order.persistent
+            self.source.end_process(self._copy)
+            self.source.emit(HypervisorEventKind.STOPPED, vm)
+        self._end(None)
+
+    # What may go wrong.
+
+    def _no_longer_than(self, time_s: float | None) -> float | None:
+        """Shorten a wait to the moment at which a keepalive gives up."""
+        if self._silent_since_s is None and not self._world.joins(self.source, self.destination):
+            self._silent_since_s = self._world.now_s()
+        if self._silent_since_s is None:
+            return time_s
+        left_s = max(0.0, self._silent_since_s + _KEEPALIVE_S - self._world.now_s()) + 0.001
+        return left_s if time_s is None else min(time_s, left_s)
+
+    def _check(self) -> None:
+        """Give up when the world has changed in a way that the source's daemon notices."""
+        now_s = self._world.now_s()
+        if not self._copy.has_process:
+            raise _BrokenError(StepRefused("the guest is not running any more"))
+        if self._world.joins(self.source, self.destination):
+            self._silent_since_s = None
+            if not self.destination.daemon:
+                raise _BrokenError(StepRefused("the source lost the destination's libvirt"))
+            prepared = Point.PREPARE.value <= self.point.value <= Point.SWITCH.value
+            if prepared and not self.destination.has_process(self._copy.guest.id):
+                raise _BrokenError(StepRefused("a QEMU process ended during the migration"))
+        elif self._silent_since_s is None:
+            self._silent_since_s = now_s
+        elif now_s - self._silent_since_s >= _KEEPALIVE_S:
+            raise _BrokenError(StepRefused("the source lost the destination's libvirt"))
+        if self._abort_asked and self.point.value <= Point.SWITCH.value:
+            raise _BrokenError(Aborted("the migration was aborted"))
+
+    def roll_back(self) -> None:
+        """Confirm(cancelled): the source goes on, and the destination's copy goes."""
+        self.is_sending = False
+        self._copy.job = None
+        self._world.resume_by_libvirt(self.source, self._copy)
+        self.discard_destination()
+        self._world.wake()
+
+    def discard_destination(self) -> None:
+        """End the copy that waits at the destination, as soon as its daemon learns of it."""
+        copy = self.destination.copies.get(self._copy.guest.id)
+        if copy is None or copy.job is not self:
+            return
+        in_s = 0.0
+        if not self._world.joins(self.source, self.destination):
+            now_s = self._world.now_s()
+            in_s = max(0.0, (self._silent_since_s or now_s) + _KEEPALIVE_S - now_s)
+        self._world.later(in_s, self._auto_destroy(copy))
+
+    def _auto_destroy(self, copy: Copy) -> Callable[[], None]:
+        def destroy() -> None:
+            # A daemon that is down ends it when it starts again; a Finish at work keeps it.
+            at_work = self._finishing is not None and not self._finishing.done()
+            if copy.job is self and self.destination.daemon and not at_work:
+                self.destination.end_process(copy)
+                self._world.wake()
+
+        return destroy
+
+    def lose_source(self) -> None:
+        """The source's daemon died: nobody drives this any more."""
+        self.task.cancel()
+        self.is_sending = False
+        if not self._request_delivered:
+            self.discard_destination()
+        self._end(OutcomeUnknown("the answer of the source was lost"))
+
+    def lose_destination(self) -> None:
+        """The destination's daemon died: a Finish at work there is never answered."""
+        if self._finishing is not None:
+            self._finishing.cancel()
+
+    def _end(self, error: DriverError | None) -> None:
+        if not self.over.is_set():
+            self.error = error
+            self.over.set()
+        self._world.forget(self)
