@@ -53,7 +53,7 @@ def carry_out(
         if screen.is_json:
             screen.event("result", drain=drain)
         else:
-            show_drain_outcome(screen, drain)
+            show_drain_outcome(screen, drain, plan_was_shown=True)
         status = drain_status(drain)
     else:
         status = wire.ExitStatus.OK

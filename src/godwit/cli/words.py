@@ -57,8 +57,8 @@ def memory_words(host: wire.Host) -> str:
     if host.observed is None:
         return "?"
     promised, total = host.memory_promised_bytes, host.memory_for_vms_bytes
-    share = f" ({format_fraction(promised / total)})" if total else ""
-    return f"{format_bytes(promised)} of {format_bytes(total)}{share}"
+    share = format_fraction(promised / total) if total else format_bytes(promised)
+    return f"{share} of {format_bytes(total)}"
 
 
 def disk_words(disk: wire.Disk) -> str:
@@ -95,7 +95,8 @@ def round_rest(progress: wire.Progress) -> str:
 def steps_line(migration: wire.Migration, progress: wire.Progress | None) -> str:
     """Say in one line where a migration is, with the numbers of its round while it copies."""
     if migration.phase != "copying" or progress is None:
-        return f"{migration.phase}: {migration.phase_says}"
+        says = migration.phase_says
+        return says if says.startswith(migration.phase) else f"{migration.phase}: {says}"
     left = format_bytes(progress.remaining_bytes)
     parts = [f"copying, round {max(1, progress.iteration)}: {left} left"]
     if progress.iteration > 1:

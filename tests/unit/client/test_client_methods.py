@@ -108,7 +108,7 @@ def test_names_with_odd_characters_arrive_as_they_are(client: Client) -> None:
         assert repr(name) in caught.value.message
 
 
-def test_no_controller_is_said_to_be_none(tmp_path: Path) -> None:
+def test_a_nonexistent_controller_is_said_to_be_none(tmp_path: Path) -> None:
     with (
         Client(str(tmp_path / "nobody.sock")) as client,
         pytest.raises(ControllerUnreachable) as caught,

@@ -1,6 +1,6 @@
 """``godwit drain``: empty a host."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -18,6 +18,9 @@ from godwit.cli.options import (
     read_option,
 )
 from godwit.core.units import parse_duration, parse_rate
+
+if TYPE_CHECKING:
+    from godwit.wire import Plan
 
 __all__ = ["register"]
 
@@ -74,17 +77,23 @@ def _drain(
             refuse_detached_drain(session)
         plan = session.client.make_plan(asked)
         present(screen, plan, dry_run=dry_run)
-        count = len(plan.moves)
-        stays = f", leaving {len(plan.unplaced)} there" if plan.unplaced else ""
         carry_out(
             session,
             screen,
             plan,
-            question=f"Move {count} VM{'' if count == 1 else 's'} away from {host}{stays}?",
+            question=_question(plan),
             yes=yes,
             detach=detach,
             abort_on_interrupt=abort_on_interrupt,
         )
+
+
+def _question(plan: "Plan") -> str:
+    count = len(plan.moves)
+    if count == 0:
+        return f"Put {plan.host} into maintenance?"
+    stays = f", leaving {len(plan.unplaced)} there" if plan.unplaced else ""
+    return f"Move {count} VM{'' if count == 1 else 's'} away from {plan.host}{stays}?"
 
 
 _OPTIONS = {

@@ -27,7 +27,7 @@ def show_records(screen: Screen, records: Sequence[wire.HostRecord]) -> None:
 
 def show_hosts(screen: Screen, hosts: Sequence[wire.Host]) -> None:
     """Print what was read of hosts, and below it what is wrong with any."""
-    columns = ("HOST", "CORES", "MEMORY PROMISED", ">VMS", "LINK", "LIBVIRT", "QEMU", "STATE")
+    columns = ("HOST", "CORES", "MEMORY PROMISED", ">VMS", "LINK", "LIBVIRT/QEMU", "STATE")
     screen.table(columns, [_row(one) for one in hosts])
     for host in hosts:
         if host.unreachable:
@@ -39,23 +39,23 @@ def show_hosts(screen: Screen, hosts: Sequence[wire.Host]) -> None:
 def _row(host: wire.Host) -> tuple[str, ...]:
     seen = host.observed
     if seen is None:
-        return (host.name, "?", "?", "?", _link(host), "?", "?", _state(host))
+        return (host.name, "?", "?", "?", _link(host), "?", _state(host))
     return (
         host.name,
         _cores(seen),
         memory_words(host),
         str(host.vms_active),
         _link(host),
-        seen.libvirt,
-        seen.qemu,
+        f"{seen.libvirt}/{seen.qemu}",
         _state(host),
     )
 
 
-def _cores(seen: wire.HostObservation) -> str:
+def _cores(seen: wire.HostObservation, unit: str = "") -> str:
+    cores = f"{seen.cores}{unit}"
     if seen.busy_cores is None:
-        return str(seen.cores)
-    return f"{seen.cores} ({format_fraction(seen.busy_cores / max(1, seen.cores))} busy)"
+        return cores
+    return f"{cores}, {format_fraction(seen.busy_cores / max(1, seen.cores))} busy"
 
 
 def _link(host: wire.Host) -> str:
@@ -107,7 +107,7 @@ def _observed_rows(host: wire.Host, seen: wire.HostObservation) -> list[tuple[st
     pools = (f"{one.name} ({one.kind} {one.path or one.origin or '?'})" for one in seen.pools)
     return [
         ("versions", f"libvirt {seen.libvirt}, QEMU {seen.qemu} ({'/'.join(seen.virt_types)})"),
-        ("CPU", f"{seen.cpu_model or 'unknown'} ({seen.architecture}), {_cores(seen)} cores"),
+        ("CPU", f"{seen.cpu_model or 'unknown'} ({seen.architecture}), {_cores(seen, ' cores')}"),
         (
             "memory",
             f"{format_bytes(seen.memory_total_bytes)}, {format_bytes(seen.memory_free_bytes)} free",

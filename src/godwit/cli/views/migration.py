@@ -98,7 +98,9 @@ def show_failure(screen: Screen, failure: wire.Failure | None) -> None:
         screen.line(f"Remedy: {failure.remedy}", indent=2)
 
 
-def show_drain_outcome(screen: Screen, drain: wire.DrainDetail) -> None:
+def show_drain_outcome(
+    screen: Screen, drain: wire.DrainDetail, *, plan_was_shown: bool = False
+) -> None:
     """Print how a drain ended: each VM, and what became of the host."""
     last = {one.vm: one for one in drain.migrations}
     if last:
@@ -106,7 +108,8 @@ def show_drain_outcome(screen: Screen, drain: wire.DrainDetail) -> None:
     for migration in last.values():
         if migration.phase != "done" or (migration.result and migration.result.notes):
             show_outcome(screen, migration)
-    show_unplaced(screen, drain.plan.unplaced)
+    if not plan_was_shown:
+        show_unplaced(screen, drain.plan.unplaced)
     undrain = f"`godwit undrain {drain.host}` ends it."
     moved = sum(one.phase == "done" for one in last.values())
     match drain.state:
