@@ -23,7 +23,7 @@ from godwit.core.migration import (
     RoundEnded,
     VcpusStopped,
 )
-from godwit.core.model import Progress, Round
+from godwit.core.model import Presence, Progress, Round
 from godwit.core.precopy import GiveUp, Keep, RaisePause, steer
 from godwit.core.units import format_bytes
 from godwit.engine.record import Record
@@ -99,6 +99,7 @@ class Watch:
         call.add_done_callback(lambda _: self._wake())
         await self._turn_until(call.done)
         if call.done():
+            await self._take_what_was_told()
             self._write_call_ended(call)
         # The last statistics come as an event, often just after the call.
         await self._drain_inbox()
@@ -117,6 +118,19 @@ class Watch:
         if self._record.phase in _LIVE:
             self._record.write(CallEnded(at_s=self._record.now_s(), outcome=CallOutcome.UNKNOWN))
         await self._drain_inbox()
+
+    async def _take_what_was_told(self) -> None:
+        """Hear of a stop of the vCPUs that came before the end of the call.
+
+        Events come over another connection than the call's answer. What the source told before
+        the end is here when it has answered once more; without that answer, it may be missing.
+        """
+        sighting = await self._source.see(self._record.migration.move.vm)
+        self._watched = self._watched and sighting.presence is not Presence.UNKNOWN
+        while not self._inbox.empty():
+            event = self._inbox.get_nowait()
+            if event is not None and event.kind is not HypervisorEventKind.ITERATION:
+                await self._take(event)
 
     def _wake(self) -> None:
         self._inbox.put_nowait(None)
