@@ -181,7 +181,10 @@ class Watch:
         try:
             progress = await self._source.progress(self._record.migration.move.vm)
         except DriverError:
-            return  # the call's own end and the deadlines judge; a lost reading proves nothing
+            # A lost reading proves nothing, no stall either: the call's own end and the deadlines
+            # judge.
+            self._moved_at_s = self._clock.monotonic_s()
+            return
         if progress is None or progress.memory_total_bytes == 0:
             return
         self._note(progress)
