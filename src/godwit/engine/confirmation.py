@@ -5,6 +5,7 @@ after both readings stayed the same for as long as it asks, and each with its in
 """
 
 import contextlib
+from collections import Counter
 from typing import Final
 
 from godwit.core.errors import DriverError
@@ -30,6 +31,8 @@ _JOB_LINGERS_S: Final = 5.0
 #: A host that does not answer gets this long before the migration is called unknown.
 _SILENCE_S: Final = 8.0
 _UNKNOWN_READ_AGAIN_S: Final = 2.0
+#: A repair that did not help is tried again after twice the time, up to 2**this times as long.
+_PATIENCE_DOUBLINGS_MAX: Final = 6
 
 _DOUBT: Final = frozenset({Phase.CONFIRMING, Phase.UNKNOWN})
 
@@ -51,6 +54,7 @@ class Confirmation:
         self._pair = ""
         self._same_since_s = 0.0
         self._begun_s = clock.monotonic_s()
+        self._tried: Counter[Repair] = Counter()
 
     async def run(self) -> None:
         """Read, repair and read again until it is known who runs the guest."""
@@ -110,8 +114,10 @@ class Confirmation:
                 return True
 
     async def _repair(self, verdict: Verdict) -> None:
-        if self._clock.monotonic_s() - self._same_since_s < verdict.quiet_s:
+        patience = 2 ** min(self._tried[verdict.repair], _PATIENCE_DOUBLINGS_MAX)
+        if self._clock.monotonic_s() - self._same_since_s < verdict.quiet_s * patience:
             return
+        self._tried[verdict.repair] += 1
         move = self._record.migration.move
         match verdict.repair:
             case Repair.DESTROY_DESTINATION:
