@@ -37,7 +37,8 @@ async def server_sent_events(
             waiting = None
             yield _event(notice)
     finally:
-        if waiting is not None and not waiting.done():
+        if waiting is not None:
+            # Also when it has ended: its end was not looked at, and asyncio would complain.
             waiting.cancel()
             with contextlib.suppress(asyncio.CancelledError, StopAsyncIteration):
                 await waiting

@@ -23,11 +23,13 @@ from godwit.core.model import VmSighting
 from godwit.engine.record import Record
 from godwit.ports import Clock, HypervisorHost, RepairAction
 
-__all__ = ["Confirmation"]
+__all__ = ["ADOPTED_AFTER_S", "JOB_LINGERS_S", "Confirmation"]
 
 _READ_AGAIN_S: Final = 0.3
 #: After the call has ended, libvirt may still be busy for a moment with the job it belonged to.
-_JOB_LINGERS_S: Final = 5.0
+JOB_LINGERS_S: Final = 5.0
+#: A job that nobody of us waits for is adopted when it was seen for this long.
+ADOPTED_AFTER_S: Final = 0.5
 #: A host that does not answer gets this long before the migration is called unknown.
 _SILENCE_S: Final = 8.0
 _UNKNOWN_READ_AGAIN_S: Final = 2.0
@@ -46,8 +48,11 @@ class Confirmation:
         source: HypervisorHost,
         destination: HypervisorHost,
         clock: Clock,
+        *,
+        job_lingers_s: float = JOB_LINGERS_S,
     ) -> None:
         self._record = record
+        self._job_lingers_s = job_lingers_s
         self._source = source
         self._destination = destination
         self._clock = clock
@@ -103,7 +108,7 @@ class Confirmation:
         same_s = self._clock.monotonic_s() - self._same_since_s
         match verdict.where:
             case Whereabouts.IN_PROGRESS:
-                return same_s > _JOB_LINGERS_S
+                return same_s > self._job_lingers_s
             case Whereabouts.CANNOT_KNOW:
                 # Said once; while it stays unknown there is nothing new to say.
                 return same_s > _SILENCE_S and self._record.phase is Phase.CONFIRMING

@@ -22,7 +22,7 @@ from godwit.core.migration import (
     StartOrdered,
 )
 from godwit.core.model import Cluster, HostName, Probe, Vm, VmId
-from godwit.engine.confirmation import Confirmation
+from godwit.engine.confirmation import ADOPTED_AFTER_S, JOB_LINGERS_S, Confirmation
 from godwit.engine.fleet import Fleet
 from godwit.engine.outage import ICMP_EVERY_S, OutageWatch
 from godwit.engine.preconditions import what_broke
@@ -163,9 +163,7 @@ class Runner:
             if self.record.phase is Phase.COPYING:
                 await self._watch.follow_adopted()
                 continue
-            await Confirmation(
-                self.record, self._source, self._destination, self._world.clock
-            ).run()
+            await self._confirm()
         if self.record.phase is Phase.VERIFYING:
             await Verification(self.record, self._source, self._destination, self._world.clock).run(
                 stats=self._watch.stats,
@@ -174,6 +172,29 @@ class Runner:
             )
         elif self.record.migration.stopped_at_s is not None and self.record.migration.is_ended:
             await self._announce_source()
+
+    async def _confirm(self) -> None:
+        # A job without a call of ours is no remainder of one: it is what we look for.
+        lingers_s = JOB_LINGERS_S if self._call is not None else ADOPTED_AFTER_S
+        await Confirmation(
+            self.record,
+            self._source,
+            self._destination,
+            self._world.clock,
+            job_lingers_s=lingers_s,
+        ).run()
+        if self.record.phase is Phase.COPYING and self._outage is None:
+            await self._meet_adopted()
+
+    async def _meet_adopted(self) -> None:
+        """Learn of an adopted migration's VM what its first controller knew."""
+        move = self.record.migration.move
+        with contextlib.suppress(DriverError):
+            reading = await self._source.read()
+            for vm in reading.vms:
+                if vm.id == move.vm:
+                    self._was_persistent = vm.persistent
+                    await self._open_outage(vm)
 
     async def _announce_source(self) -> None:
         """After a late roll-back the network may have learnt the destination already."""
