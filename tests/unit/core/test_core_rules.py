@@ -244,6 +244,16 @@ class TestVmState:
         assert "a backup job" in refusal.why
 
 
+class TestIdentity:
+    def test_its_own_old_definition_does_not_stand_in_its_way(self) -> None:
+        earlier = vm(on="h2", state=RunState.SHUT_OFF)
+        assert Scene(cluster=two(other=earlier)).refusals() == ()
+
+    def test_a_namesake_that_is_shut_off_still_has_the_name(self) -> None:
+        other = vm(on="h2", id="another", state=RunState.SHUT_OFF)
+        assert [one.rule for one in Scene(cluster=two(other=other)).refusals()] == ["identity"]
+
+
 class TestMachineType:
     def test_another_architecture_is_refused(self) -> None:
         (refusal,) = Scene(cluster=two(architecture="aarch64")).refusals()
