@@ -21,7 +21,13 @@ def refuse_unless_asked(screen: Screen, *, yes: bool, dry_run: bool) -> None:
 
 
 def confirm(question: str) -> None:
-    """Ask. Raises: typer.Exit when the answer is no; typer.Abort on Ctrl-C."""
-    if not typer.confirm(question):
-        typer.echo("Nothing was changed.")
-        raise typer.Exit(int(wire.ExitStatus.WORK_FAILED))
+    """Ask. Raises: typer.Exit when the answer is no, or none."""
+    try:
+        if typer.confirm(question):
+            return
+        status = wire.ExitStatus.WORK_FAILED
+    except (typer.Abort, KeyboardInterrupt):
+        typer.echo()
+        status = wire.ExitStatus.INTERRUPTED
+    typer.echo("Nothing was changed.")
+    raise typer.Exit(int(status))

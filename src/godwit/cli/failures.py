@@ -1,10 +1,9 @@
 """Errors on the terminal: the cause, the evidence for it, and what helps."""
 
 import json
-import shutil
 import sys
-import textwrap
 
+from godwit.cli.folding import fold_for_errors
 from godwit.core.errors import GodwitError
 from godwit.wire import exit_status_of
 
@@ -32,14 +31,6 @@ def print_failure(error: GodwitError, *, as_json: bool) -> int:
             lines.append(f"Evidence: {error.evidence}")
         if error.remedy:
             lines.append(f"Remedy: {error.remedy}")
-        text = "\n".join(_folded(line) for line in lines)
+        text = "\n".join(fold_for_errors(line) for line in lines)
     print(text, file=sys.stderr)
     return int(status)
-
-
-def _folded(line: str) -> str:
-    # A terminal would break the line inside a word. Elsewhere lines are left whole, for grep.
-    if not sys.stderr.isatty():
-        return line
-    width = shutil.get_terminal_size().columns
-    return textwrap.fill(line, width, subsequent_indent="  ", break_on_hyphens=False)

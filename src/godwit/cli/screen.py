@@ -15,6 +15,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from godwit.cli.folding import fold_for_errors
 from godwit.cli.options import Output
 
 __all__ = ["Screen"]
@@ -73,7 +74,7 @@ class Screen:
         if self.is_json:
             print(json.dumps({"note": text}), file=sys.stderr, flush=True)
         else:
-            print(text, file=sys.stderr, flush=True)
+            print(fold_for_errors(text), file=sys.stderr, flush=True)
 
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         """Print rows under their columns; a column name that begins with > is set to the right."""

@@ -8,7 +8,8 @@ from typing import Any
 
 import httpx
 import pytest
-from api_fakes import FakeController, Plot, World, make_vm
+from api_fakes import FakeController, Plot, World
+from api_scene import make_vm
 
 from godwit.core import errors
 from godwit.core.migration import Phase

@@ -10,7 +10,8 @@ from collections.abc import AsyncIterator
 
 import httpx
 import pytest
-from api_fakes import T0, World
+from api_fakes import World
+from api_scene import T0
 
 from godwit.api import stream
 from godwit.engine import Notice, NoticeKind

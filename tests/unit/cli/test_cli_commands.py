@@ -113,6 +113,9 @@ def test_a_person_is_asked_and_no_is_no(godwit: CommandLine, world: World, perso
     assert "Move web1 to kvm2?" in ran.out
     assert "Nothing was changed." in ran.out
     assert world.controller.lives == {}
+    nothing = godwit("migrate", "web1", answer="")
+    assert nothing.status == 130
+    assert "Nothing was changed." in nothing.out
     assert godwit("migrate", "web1", answer="y\n").status == 0
 
 

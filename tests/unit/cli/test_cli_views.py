@@ -6,7 +6,7 @@ Method: the board and the renderers alone, with made-up notices.
 import io
 
 import pytest
-from api_fakes import T0, make_progress, make_round
+from api_scene import T0, make_progress, make_round
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console

@@ -1,0 +1,15 @@
+"""Long lines on the error stream: folded between words on a terminal, whole anywhere else."""
+
+import shutil
+import sys
+import textwrap
+
+__all__ = ["fold_for_errors"]
+
+
+def fold_for_errors(line: str) -> str:
+    """Fold a line where a terminal would break it inside a word. For grep, it is left whole."""
+    if not sys.stderr.isatty():
+        return line
+    width = shutil.get_terminal_size().columns
+    return textwrap.fill(line, width, subsequent_indent="  ", break_on_hyphens=False)
