@@ -86,6 +86,8 @@ class Runner:
             await self._open_outage(vm)
             self.record.write(StartOrdered(at_s=self.record.now_s()))
             self._call = asyncio.create_task(self._source.migrate(self._order(vm)))
+            # It may end after its deadline, when nobody waits for its answer any more.
+            self._call.add_done_callback(lambda call: call.cancelled() or call.exception())
             await self._watch.follow(self._call)
             await self._finish()
         finally:
