@@ -65,6 +65,8 @@ class Watch:
         self._inbox: asyncio.Queue[HypervisorEvent | None] = asyncio.Queue()
         self._cancel_asked = False
         self._abort_at_s = 0.0
+        #: The limit in the journal may not be in force: the order was refused or never went out.
+        self._limit_is_owed = False
         self._moved_bytes = -1
         self._moved_at_s = clock.monotonic_s()
         self._stopped_at_s: float | None = None
@@ -106,6 +108,7 @@ class Watch:
 
     async def follow_adopted(self) -> None:
         """Watch a migration that an earlier controller started, until its job has gone."""
+        await self._order_again()
         gone = 0
 
         async def look() -> None:
@@ -131,6 +134,13 @@ class Watch:
             event = self._inbox.get_nowait()
             if event is not None and event.kind is not HypervisorEventKind.ITERATION:
                 await self._take(event)
+
+    async def _order_again(self) -> None:
+        """Carry out what is in the journal and may never have got out of a controller that died."""
+        migration = self._record.migration
+        self._cancel_asked = self._cancel_asked or migration.cancel_by_person
+        if migration.pause_limit_s != migration.move.recipe.pause_start_s:
+            await self._set_pause_limit()
 
     def _wake(self) -> None:
         self._inbox.put_nowait(None)
@@ -227,14 +237,14 @@ class Watch:
         order = steer(migration.move.recipe, migration.rounds, migration.pause_limit_s)
         match order:
             case Keep():
-                return
+                if self._limit_is_owed:
+                    await self._set_pause_limit()
             case RaisePause():
                 at_s = self._record.now_s()
                 self._record.write(
                     PauseLimitOrdered(at_s=at_s, limit_s=order.limit_s, why=order.why), order.why
                 )
-                with contextlib.suppress(DriverError):
-                    await self._source.set_pause_limit(migration.move.vm, order.limit_s)
+                await self._set_pause_limit()
             case GiveUp():
                 failure = Failure(
                     code="not_converging",
@@ -243,6 +253,14 @@ class Watch:
                     remedy=order.remedy,
                 )
                 await self._cancel(failure=failure)
+
+    async def _set_pause_limit(self) -> None:
+        """Set the limit that the journal holds; a refused order is repeated after each round."""
+        migration = self._record.migration
+        self._limit_is_owed = True
+        with contextlib.suppress(DriverError):
+            await self._source.set_pause_limit(migration.move.vm, migration.pause_limit_s)
+            self._limit_is_owed = False
 
     async def _check_limits(self) -> None:
         now_s = self._clock.monotonic_s()
