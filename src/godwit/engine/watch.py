@@ -174,6 +174,9 @@ class Watch:
 
     async def _take(self, event: HypervisorEvent) -> None:
         match event.kind:
+            case HypervisorEventKind.ITERATION if self._record.phase is Phase.CANCELLING:
+                # It copies: an abort that was given before the copy began is lost.
+                await self._abort()
             case HypervisorEventKind.ITERATION:
                 await self._end_round(event)
             case HypervisorEventKind.VCPUS_STOPPED:
