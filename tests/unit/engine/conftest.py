@@ -33,3 +33,11 @@ async def stage(folder: Path) -> AsyncIterator[Stage]:
     stage = Stage(folder)
     yield stage
     await stage.close()
+
+
+@pytest.fixture
+async def locked_stage(folder: Path) -> AsyncIterator[Stage]:
+    """The same, on storage whose image locks hold across hosts."""
+    stage = Stage(folder, image_locks=True)
+    yield stage
+    await stage.close()

@@ -13,6 +13,7 @@ from typing import Any
 from godwit.core.migration import (
     Accepted,
     CancelOrdered,
+    DeadlinePassed,
     Event,
     Migration,
     PauseLimitOrdered,
@@ -140,6 +141,8 @@ class GatedHost:
         self._gate.cross(f"before {word} on {self._name}")
         if (fault := self._stage.call_faults.get(word)) is not None:
             fault()
+        if self._gate.is_dead:
+            raise Killed(word)
         result = await call()
         self._gate.cross(f"after {word} on {self._name}")
         return result
@@ -196,7 +199,7 @@ class GatedHost:
         await self._through("set_pause_limit", lambda: self._inner.set_pause_limit(vm, limit_s))
 
     async def abort(self, vm: VmId) -> None:
-        self._intent(vm, "abort", lambda one: isinstance(one, CancelOrdered))
+        self._intent(vm, "abort", lambda one: isinstance(one, CancelOrdered | DeadlinePassed))
         self._stage.orders.append(("abort", 0.0))
         await self._through("abort", lambda: self._inner.abort(vm))
 

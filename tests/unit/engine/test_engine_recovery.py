@@ -10,11 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from godwit.core.errors import GodwitError
 from godwit.core.migration import Migration, Phase
 from godwit.core.model import VmId
 from godwit.core.planner import PauseSettings
-from godwit.engine import Controller
 from tests.unit.engine.stage import B, Gate, Killed, Stage, guest
 
 #: How long nobody is there. The first is a restart, the last is a night.

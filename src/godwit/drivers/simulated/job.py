@@ -240,7 +240,7 @@ class Job:
                 if self._world.joins(self.source, self.destination):
                     self._request_delivered = True
                     self._finishing = self._world.spawn(self._finish_there())
-            elif self._finishing.cancelled():
+            elif self._finishing.cancelled() and self._world.joins(self.source, self.destination):
                 raise _BrokenError(StepRefused("the source lost the destination's libvirt"))
             await self._world.change_or(self._no_longer_than(None))
         if not self._answer:
