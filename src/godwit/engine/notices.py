@@ -105,15 +105,18 @@ class Notices:
     async def watch(self, after: int | None = None) -> AsyncIterator[Notice]:
         """Yield every notice with a number above ``after``; from now on when it is None."""
         seen = self.last_number if after is None else after
-        if self._kept and seen < self._kept[0].number - 1:
-            yield Notice(number=self._kept[0].number - 1, at_s=0.0, kind=NoticeKind.RESET)
-            seen = self._kept[0].number - 1
         while True:
             grown = self._grown
-            for notice in [one for one in self._kept if one.number > seen]:
-                seen = notice.number
-                yield notice
-            if self._closed:
+            first = self._next - len(self._kept)
+            if not first - 1 <= seen <= self.last_number:
+                # Lost to the buffer, or of another controller, or of a clock that went back.
+                seen = first - 1 if seen < first else self.last_number
+                yield Notice(number=seen, at_s=0.0, kind=NoticeKind.RESET)
+                continue
+            if seen < self.last_number:
+                seen += 1
+                yield self._kept[seen - first]
+            elif self._closed:
                 return
-            if seen == self.last_number:
+            else:
                 await grown.wait()
