@@ -30,6 +30,8 @@ async def admit_hosts(fleet: Fleet, records: Sequence[HostRecord]) -> tuple[Host
                 remedy="Add each host once. If they are two machines, give each its own host_uuid"
                 " in libvirtd.conf: libvirt refuses to migrate between equal ones.",
             )
+    # Somebody else may have added hosts while these were read.
+    _check_names(fleet, records)
     fleet.put(records)
     return tuple(hosts)
 
