@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Final
 
 from godwit.core.errors import DriverError
 from godwit.core.migration import (
@@ -32,6 +33,9 @@ from godwit.engine.watch import Watch, WatchLimits
 from godwit.ports import Clock, MigrationOrder, Prober, RepairAction
 
 __all__ = ["Runner", "World"]
+
+
+QEMU_PAUSE_LIMIT_S: Final = 0.3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,8 +176,8 @@ class Runner:
                 outage=self._outage,
                 was_persistent=self._was_persistent,
             )
-        elif self.record.migration.stopped_at_s is not None and self.record.migration.is_ended:
-            await self._announce_source()
+        elif self.record.migration.is_ended:
+            await self._leave_source_as_it_was()
 
     async def _confirm(self) -> None:
         # A job without a call of ours is no remainder of one: it is what we look for.
@@ -198,10 +202,17 @@ class Runner:
                     self._was_persistent = vm.persistent
                     await self._open_outage(vm)
 
-    async def _announce_source(self) -> None:
-        """After a late roll-back the network may have learnt the destination already."""
-        with contextlib.suppress(DriverError):
-            await self._source.repair(self.record.migration.move.vm, RepairAction.ANNOUNCE)
+    async def _leave_source_as_it_was(self) -> None:
+        """After a roll-back: the network learns it, and no pause limit of ours stays."""
+        migration = self.record.migration
+        if migration.stopped_at_s is not None:
+            # The destination may have been announced already, and the source says nothing itself.
+            with contextlib.suppress(DriverError):
+                await self._source.repair(migration.move.vm, RepairAction.ANNOUNCE)
+        if self._call is None:
+            # The controller that knew the limit from before has gone; this is QEMU's own default.
+            with contextlib.suppress(DriverError):
+                await self._source.set_pause_limit(migration.move.vm, QEMU_PAUSE_LIMIT_S)
 
     async def _close(self) -> None:
         if self._outage is not None:

@@ -34,9 +34,11 @@ async def test_cancel_in_mid_copy_leaves_the_guest_and_the_next_try_succeeds(sit
 
     await site.controller.cancel(migration)
     ended = await site.end(migration)
+    limit_ms = lab.host("h1").run(["virsh", "-q", "migrate-getmaxdowntime", "victim"])
     again = await site.move("victim", "h2")
 
     assert ended.phase is Phase.CANCELLED
+    assert limit_ms.strip() == "300", "a limit of ours must not outlive our migration"
     assert again.phase is Phase.DONE, again.failure
     assert lab.copies("victim") == {"h2": "running"}
     assert lab.guest("victim").verify().is_intact

@@ -5,13 +5,14 @@ for its whole life; so statistics and aborts never share a connection with one.
 """
 
 import asyncio
+import contextlib
 import time
 from collections.abc import AsyncIterator, Callable
 from typing import Final, ParamSpec, TypeVar
 
 import libvirt
 
-from godwit.core.errors import HostUnreachable
+from godwit.core.errors import DriverError, HostUnreachable
 from godwit.core.model import (
     CpuAnswer,
     HostRecord,
@@ -27,6 +28,7 @@ from godwit.drivers.libvirt.capabilities import Capabilities, read_capabilities
 from godwit.drivers.libvirt.failures import is_missing_domain, map_failure, map_migrate_failure
 from godwit.drivers.libvirt.migrating import (
     read_addresses,
+    read_pause_limit,
     read_progress,
     repair,
     run_migration,
@@ -135,7 +137,18 @@ class LibvirtHost:
         """Run the migrate call over a connection of its own."""
         control = await self._control()
         domain = await self._ask("looking the VM up", control.lookupByUUIDString, order.vm)
+        limit_before_s = await self._ask("reading the pause limit", read_pause_limit, domain)
         await self._ask("setting the pause limit", set_pause_limit, domain, order.pause_limit_s)
+        try:
+            await self._give_call(order)
+        except DriverError:
+            # A limit set before the start outlives a migration that fails: the next one may be
+            # somebody else's, who did not ask for it.
+            with contextlib.suppress(DriverError):
+                await self.set_pause_limit(order.vm, limit_before_s)
+            raise
+
+    async def _give_call(self, order: MigrationOrder) -> None:
         connection = await self._open()
         try:
             await call(run_migration, _MIGRATE_S, connection, order)

@@ -9,7 +9,14 @@ from godwit.core.model import Progress
 from godwit.core.units import MIB
 from godwit.ports import MigrationOrder, RepairAction
 
-__all__ = ["read_addresses", "read_progress", "repair", "run_migration", "set_pause_limit"]
+__all__ = [
+    "read_addresses",
+    "read_pause_limit",
+    "read_progress",
+    "repair",
+    "run_migration",
+    "set_pause_limit",
+]
 
 #: Live, peer to peer (a dead controller changes nothing), given up on an I/O error of the guest.
 _FLAGS: Final = (
@@ -69,6 +76,11 @@ def read_addresses(domain: "libvirt.virDomain") -> tuple[str, ...]:
             for address in card.get("addrs") or ():
                 found.setdefault(address["addr"])
     return tuple(found)
+
+
+def read_pause_limit(domain: "libvirt.virDomain") -> float:
+    """Read QEMU's downtime limit, in seconds."""
+    return float(domain.migrateGetMaxDowntime(0)) / 1000
 
 
 def set_pause_limit(domain: "libvirt.virDomain", limit_s: float) -> None:
