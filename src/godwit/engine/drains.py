@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Final
 
+from godwit.core.errors import GodwitError
 from godwit.core.migration import Migration, Phase
 from godwit.core.model import Cluster, HostName, MigrationId
 from godwit.core.plan import Move, Plan
@@ -74,18 +75,27 @@ class DrainRun:
         for attempt in range(1, _ATTEMPTS_MAX + 1):
             if self._cancelled:
                 return
-            migration_id = self._start(self.plan, move, attempt)
-            self.migrations.append(migration_id)
-            self._changed()
-            ended = await self._wait(migration_id)
-            self._changed()
-            if ended.phase is not Phase.FAILED:
+            if not await self._fails(move, attempt):
                 return
             tried.add(move.destination)
             another = await self._elsewhere(move, tried)
             if another is None:
                 return
             move = another
+
+    async def _fails(self, move: Move, attempt: int) -> bool:
+        """Carry out one attempt; whether it did not happen, so that another host may be tried."""
+        try:
+            migration_id = self._start(self.plan, move, attempt)
+        except GodwitError:
+            # Somebody moves the VM already, or its host has left the inventory. The VM stays in
+            # ``remaining``, and the other moves go on.
+            return True
+        self.migrations.append(migration_id)
+        self._changed()
+        ended = await self._wait(migration_id)
+        self._changed()
+        return ended.phase is Phase.FAILED
 
     async def _elsewhere(self, move: Move, tried: set[HostName]) -> Move | None:
         """The same move to another host, or None when no other fits."""
