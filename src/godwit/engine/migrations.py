@@ -78,9 +78,10 @@ class Migrations:
             move=move,
             attempt=attempt,
         )
-        self._journal.accept(accepted)
         others = tuple((one.vm, one.destination) for one in plan.moves)
+        # Made first: a host that has left the inventory must not leave a birth without a life.
         runner = Runner(self._record(begin(accepted)), self._make_world(), together_with=others)
+        self._journal.accept(accepted)
         self._launch(runner, runner.run)
         self._notices.publish(
             NoticeKind.MIGRATION,
