@@ -68,7 +68,8 @@ class Runner:
         self._destination = world.fleet.hypervisor(move.destination)
         self._watch = Watch(record, self._source, world.clock, world.limits)
         self._outage: OutageWatch | None = None
-        self._was_persistent = True
+        # Not known of an adopted one that was over before its source could be asked.
+        self._was_persistent = False
         self._call: asyncio.Task[None] | None = None
 
     def cancel(self) -> None:

@@ -69,7 +69,9 @@ class Verification:
         notes: list[str] = []
         there = await self._destination.see(move.vm)
         here = await self._source.see(move.vm)
-        if was_persistent and there.presence is Presence.HERE and not there.persistent:
+        # A definition that is left behind proves that there was one, whatever we were told.
+        had_one = was_persistent or here.persistent
+        if had_one and there.presence is Presence.HERE and not there.persistent:
             notes.append(
                 f"{move.destination} has no persistent definition of {move.vm_name};"
                 " define it there, or it is gone after a shut-down"
