@@ -156,6 +156,11 @@ class GatedHost:
                 return
         self._stage.missing_intents.append(f"{word} on {self._name}: no migration at all")
 
+    def _has_ended(self, vm: VmId) -> bool:
+        newest = SqlJournal(self._stage.database).newest(limit=50)
+        lives = (self._stage.replayed(one) for one in newest)
+        return next(one for one in lives if one.move.vm == vm).is_ended
+
     async def read(self) -> HostReading:
         return await self._through("read", self._inner.read)
 
@@ -190,12 +195,16 @@ class GatedHost:
         return await self._through("progress", lambda: self._inner.progress(vm))
 
     async def set_pause_limit(self, vm: VmId, limit_s: float) -> None:
-        self._intent(
-            vm,
-            "set_pause_limit",
-            lambda one: isinstance(one, PauseLimitOrdered) and one.limit_s == limit_s,
-        )
-        self._stage.orders.append(("set_pause_limit", limit_s))
+        if self._has_ended(vm):
+            # Nothing migrates any more: the domain gets back what it had before.
+            self._stage.orders.append(("reset_pause_limit", limit_s))
+        else:
+            self._intent(
+                vm,
+                "set_pause_limit",
+                lambda one: isinstance(one, PauseLimitOrdered) and one.limit_s == limit_s,
+            )
+            self._stage.orders.append(("set_pause_limit", limit_s))
         await self._through("set_pause_limit", lambda: self._inner.set_pause_limit(vm, limit_s))
 
     async def abort(self, vm: VmId) -> None:

@@ -1,0 +1,144 @@
+"""Goal: after the move the network is verified, and what clients saw is measured apart."""
+
+import pytest
+
+from godwit.core.migration import Phase
+from godwit.core.model import Probe, VmId, VmPolicy
+from godwit.drivers.simulated import Point
+from godwit.ports import RepairAction
+from tests.unit.engine.stage import Stage, guest
+
+WEB = VmId("uuid-of-web")
+
+
+async def test_a_guest_that_answers_has_its_outage_measured(stage: Stage) -> None:
+    stage.world.add_guest("a", guest(address="10.0.0.1"))
+    controller = await stage.start()
+
+    migration = await stage.moved(controller)
+
+    result = migration.result
+    assert result is not None
+    (pause_s,) = stage.world.trace.pauses_s(WEB)
+    assert result.answers is True
+    assert result.outage_s is not None
+    assert result.outage_resolution_s is not None
+    assert pause_s <= result.outage_s <= pause_s + 2 * result.outage_resolution_s
+    assert not result.announced_again
+    assert result.notes == ()
+
+
+async def test_the_probe_of_the_policy_comes_before_what_the_host_knows(stage: Stage) -> None:
+    policy = VmPolicy(probe=Probe(address="10.9.9.9", tcp_port=443))
+    stage.world.add_guest("a", guest(address="10.0.0.1", policy=policy))
+    controller = await stage.start()
+
+    migration = await stage.moved(controller)
+
+    assert migration.result is not None
+    assert migration.result.answers is None
+    assert any("never answered" in note for note in migration.result.notes)
+
+
+async def test_a_guest_that_never_answered_is_not_measured_and_not_announced(stage: Stage) -> None:
+    stage.world.add_guest("a", guest(policy=VmPolicy(probe=Probe(address="10.0.0.99"))))
+    controller = await stage.start()
+
+    migration = await stage.moved(controller)
+
+    result = migration.result
+    assert migration.phase is Phase.DONE
+    assert result is not None
+    assert (result.answers, result.outage_s, result.announced_again) == (None, None, False)
+
+
+async def test_a_guest_without_an_address_is_not_measured(stage: Stage) -> None:
+    stage.world.add_guest("a", guest())
+    controller = await stage.start()
+
+    migration = await stage.moved(controller)
+
+    assert migration.result is not None
+    assert (migration.result.answers, migration.result.outage_s) == (None, None)
+
+
+async def test_a_guest_that_is_silent_after_the_move_is_announced_again(stage: Stage) -> None:
+    stage.world.add_guest("a", guest(address="10.0.0.1", needs_announcement=True))
+    controller = await stage.start()
+
+    migration = await stage.moved(controller)
+
+    result = migration.result
+    assert result is not None
+    assert result.answers is True
+    assert result.announced_again
+    assert result.outage_s is not None
+    assert result.outage_s > 3.0
+    assert result.pause_s is not None
+    assert result.pause_s < 0.2
+
+
+async def test_a_guest_that_stays_silent_is_told_and_the_move_stands(stage: Stage) -> None:
+    stage.world.add_guest("a", guest(address="10.0.0.1"))
+    controller = await stage.start()
+    stage.world.at(Point.RUNS, lambda: setattr(stage.world, "answers", lambda _: False))
+
+    migration = await stage.moved(controller)
+
+    result = migration.result
+    assert migration.phase is Phase.DONE
+    assert result is not None
+    assert result.answers is False
+    assert result.outage_s is None
+    assert any("does not answer from b" in note for note in result.notes)
+    stage.assert_ended_well(migration)
+
+
+async def test_a_source_that_was_resumed_late_is_announced_again(stage: Stage) -> None:
+    stage.world.add_guest("a", guest())
+    controller = await stage.start()
+    stage.world.at(Point.SWITCH, lambda: stage.world.network.cut_data("a", "b"))
+
+    migration = await stage.moved(controller)
+
+    assert migration.phase is Phase.FAILED
+    assert (RepairAction.ANNOUNCE.value, 0.0) in stage.orders
+
+
+@pytest.mark.parametrize("persistent", [True, False])
+async def test_an_adopted_migration_says_nothing_wrong_of_its_definition(
+    stage: Stage, *, persistent: bool
+) -> None:
+    """The new controller comes when all is over: it never saw the VM at its source."""
+    stage.world.add_guest("a", guest(persistent=persistent))
+    first = await stage.start()
+    one = await stage.migrate(first)
+    await stage.until(lambda: first.migration(one).phase is Phase.COPYING)
+    await stage.kill()
+    await stage.world.clock.sleep(60.0)
+
+    migration = await stage.settled(await stage.start(), one)
+
+    assert migration.phase is Phase.DONE
+    assert migration.result is not None
+    assert migration.result.notes == ()
+
+
+async def test_a_definition_that_did_not_follow_is_told_and_the_old_one_is_kept(
+    stage: Stage,
+) -> None:
+    stage.world.add_guest("a", guest())
+    first = await stage.start()
+    one = await stage.migrate(first)
+    stage.world.at(Point.CONFIRM, lambda: stage.world.kill_libvirtd("a"))
+    await stage.until(lambda: "b" in stage.world.trace.runners(WEB) and not stage.world.jobs)
+    stage.world.machines["b"].copies[WEB].persistent = False
+    await stage.kill()
+    stage.world.start_libvirtd("a")
+
+    migration = await stage.settled(await stage.start(), one)
+
+    assert migration.phase is Phase.DONE
+    assert migration.result is not None
+    assert any("no persistent definition" in note for note in migration.result.notes)
+    assert WEB in stage.world.machines["a"].copies
