@@ -310,6 +310,10 @@ class Stage:
             raise AssertionError(f"not settled: {self.written(one)}") from error
         return controller.migration(one)
 
+    async def reaches(self, controller: Controller, one: MigrationId, phase: Phase) -> None:
+        """Wait until a migration is in a phase."""
+        await self.until(lambda: controller.migration(one).phase is phase, every_s=0.001)
+
     async def moved(self, controller: Controller, vm: str = "web", **more: Any) -> Migration:
         """Migrate and wait for the end."""
         return await self.settled(controller, await self.migrate(controller, vm, **more))

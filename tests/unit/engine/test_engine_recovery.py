@@ -5,20 +5,19 @@ controller dies at that crossing, and another one starts over the same store aft
 """
 
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
 
 from godwit.core.migration import Migration, Phase
-from godwit.core.model import VmId
+from godwit.core.model import HostName
 from godwit.core.planner import PauseSettings
+from godwit.drivers.simulated import Point, SimulatedWorld
 from tests.unit.engine.stage import B, Gate, Killed, Stage, guest
 
 #: How long nobody is there. The first is a restart, the last is a night.
 AWAY_S = (0.0, 0.4, 3.0, 3600.0)
-
-WEB = VmId("uuid-of-web")
 
 
 class Deaths:
@@ -74,7 +73,7 @@ async def test_wherever_a_controller_dies_the_next_one_finds_one_running_copy(
 ) -> None:
     deaths = Deaths(folder)
     outcomes = set()
-    async for stage in deaths.each():
+    async for stage in deaths.each(step=1 if away_s == AWAY_S[1] else 3):
         stage.world.add_guest("a", guest())
         await run_until_death(stage, deaths.gate)
 
@@ -90,4 +89,125 @@ async def test_wherever_a_controller_dies_the_next_one_finds_one_running_copy(
             assert migration.failure.code in {"not_started", "rolled_back"}, deaths.gate.crossings
         outcomes.add(migration.phase)
     assert outcomes == {Phase.DONE, Phase.FAILED}
-    assert len(deaths.at) > 40
+    assert len(deaths.at) > 20
+
+
+async def test_the_second_controller_may_die_too(folder: Path) -> None:
+    """The first dies in the middle of the copy, the second at each of its own crossings."""
+    deaths = Deaths(folder)
+    async for stage in deaths.each(step=2):
+        stage.world.add_guest("a", guest())
+        first = await stage.start()
+        one = await stage.migrate(first)
+        await stage.reaches(first, one, Phase.COPYING)
+        await stage.kill()
+        deaths.gate.armed = True
+        try:
+            second = await stage.start(deaths.gate)
+        except Killed:
+            pass
+        else:
+            await stage.until(lambda now=second: deaths.gate.is_dead or not now.is_busy)
+
+        migration = await take_over(stage, away_s=0.4)
+
+        assert migration is not None
+        assert migration.phase is Phase.DONE
+        stage.assert_ended_well(migration)
+    assert len(deaths.at) > 10
+
+
+async def test_wherever_a_controller_dies_after_a_cancel_the_guest_is_unharmed(
+    folder: Path,
+) -> None:
+    deaths = Deaths(folder)
+    outcomes = set()
+    async for stage in deaths.each(step=2):
+        stage.world.add_guest("a", guest())
+        controller = await stage.start(deaths.gate)
+        one = await stage.migrate(controller)
+        await stage.reaches(controller, one, Phase.COPYING)
+        deaths.gate.armed = True
+        await controller.cancel(one)
+        await stage.until(lambda now=controller: deaths.gate.is_dead or not now.is_busy)
+
+        migration = await take_over(stage, away_s=0.2)
+
+        assert migration is not None
+        stage.assert_ended_well(migration)
+        outcomes.add(migration.phase)
+        if "CancelOrdered" in stage.written(one):
+            # Ordered in time, or too late for a guest that had moved meanwhile.
+            assert migration.phase in {Phase.CANCELLED, Phase.DONE}
+    assert Phase.CANCELLED in outcomes
+    assert len(deaths.at) > 5
+
+
+async def test_a_controller_that_is_closed_at_any_time_leaves_the_migration_to_the_next(
+    folder: Path,
+) -> None:
+    for tenths in range(12):
+        stage = Stage(folder / f"{tenths}")
+        stage.world.add_guest("a", guest())
+        controller = await stage.start()
+        await stage.migrate(controller)
+        await stage.world.clock.sleep(tenths / 10)
+
+        await controller.close()
+        assert not controller.is_busy
+
+        migration = await take_over(stage, away_s=0.0)
+        assert migration is not None
+        assert migration.phase in {Phase.DONE, Phase.FAILED}
+        assert (migration.phase is Phase.FAILED) == (
+            "StartOrdered" not in stage.written(migration.id)
+        )
+        stage.assert_ended_well(migration)
+        await stage.close()
+
+
+FAULTS: dict[str, Callable[[SimulatedWorld], None]] = {
+    "the source's libvirtd dies": lambda world: world.kill_libvirtd("a"),
+    "the destination's libvirtd dies": lambda world: world.kill_libvirtd("b"),
+    "the destination loses its power": lambda world: world.power_off("b"),
+    "the data path is cut": lambda world: world.network.cut_data("a", "b"),
+    "the daemons are cut off from each other": lambda world: world.network.cut_control("a", "b"),
+}
+
+#: The window in which libvirt itself may run a guest twice or lose it.
+BEYOND_HELP = {
+    ("the destination's libvirtd dies", Point.RUNS): Phase.SPLIT,
+    ("the daemons are cut off from each other", Point.RUNS): Phase.SPLIT,
+    ("the destination loses its power", Point.CONFIRM): Phase.LOST,
+}
+
+
+@pytest.mark.parametrize("point", list(Point))
+@pytest.mark.parametrize("fault", sorted(FAULTS))
+async def test_a_controller_that_dies_together_with_something_else_is_followed_by_the_truth(
+    stage: Stage, fault: str, point: Point
+) -> None:
+    stage.world.add_guest("a", guest())
+    controller = await stage.start()
+    stage.world.at(point, lambda: FAULTS[fault](stage.world))
+    one = await stage.migrate(controller)
+    await stage.until(lambda: not stage.world._hooks, every_s=0.001)
+    await stage.kill()
+    await stage.world.clock.sleep(3.0)
+    controller = await stage.start()
+    await stage.world.clock.sleep(60.0)
+
+    stage.world.network.mend()
+    for host in ("a", "b"):
+        machine = stage.world.machines[HostName(host)]
+        if not machine.powered:
+            stage.world.power_on(host)
+        elif not machine.daemon:
+            stage.world.start_libvirtd(host)
+    migration = await stage.settled(controller, one)
+
+    if (worst := BEYOND_HELP.get((fault, point))) is not None:
+        assert migration.phase is worst
+        assert migration.needs_person
+        return
+    stage.assert_ended_well(migration, pause_s=120.0)
