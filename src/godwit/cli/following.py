@@ -7,7 +7,7 @@ state, go on. Leaving early says what goes on and how to get back to it.
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from types import FrameType
 from typing import Final
@@ -21,7 +21,7 @@ from godwit.cli.session import Session
 from godwit.cli.views.live import LiveView
 from godwit.cli.views.progress import JsonLines, ProgressView, TextLines
 from godwit.client import ControllerUnreachable
-from godwit.core.errors import GodwitError
+from godwit.core.errors import Refused
 
 __all__ = ["drain_status", "follow", "interruptible", "migration_status"]
 
@@ -76,7 +76,7 @@ def follow(
                 if not abort_on_interrupt:
                     raise
                 view.note("Interrupted: cancelling, and waiting for the outcome.")
-                _cancel_all(session, board)
+                _cancel_all(session, acceptance)
                 _follow(session, board, view)
     except (KeyboardInterrupt, BrokenPipeError, ConnectionResetError) as error:
         _say_goodbye(session, screen, board, acceptance)
@@ -153,18 +153,19 @@ def _read(session: Session, acceptance: wire.Acceptance) -> Reading:
     return Reading(last_notice=last, migrations=migrations)
 
 
-def _cancel_all(session: Session, board: Board) -> None:
-    """Order the abort of everything that is followed; what can't be cancelled is over anyway."""
-    if board.drain is not None and not board.drain.is_ended:
-        session.client.cancel_drain(board.drain.id)
-        return
-    for migration in list(board.migrations.values()):
-        if not migration.is_ended:
-            try:
-                session.client.cancel_migration(migration.id)
-            except GodwitError as error:
-                if error.code != "refused":
-                    raise
+def _cancel_all(session: Session, acceptance: wire.Acceptance) -> None:
+    """Order the abort of everything that was accepted, whether a notice told of it yet or not."""
+    client = session.client
+    if acceptance.drain is not None:
+        _unless_over(client.cancel_drain, acceptance.drain)
+    for migration_id in acceptance.migrations:
+        _unless_over(client.cancel_migration, migration_id)
+
+
+def _unless_over(cancel: Callable[[str], object], what: str) -> None:
+    # What is refused is over, or past the point of no return: following it tells which.
+    with suppress(Refused):
+        cancel(what)
 
 
 def _say_goodbye(

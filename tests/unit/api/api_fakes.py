@@ -420,6 +420,15 @@ class _Server(uvicorn.Server):
         self.leave = asyncio.Event()
         await self.leave.wait()
 
+    async def shutdown(self, sockets: object = None) -> None:  # noqa: ARG002 - uvicorn's own
+        for server in self.servers:
+            server.close()
+        for one in list(self.server_state.connections):
+            one.transport.abort()  # type: ignore[union-attr]
+        for task in list(self.server_state.tasks):
+            task.cancel()
+        await asyncio.gather(*self.server_state.tasks, return_exceptions=True)
+
 
 class World:
     """An event loop in a thread, with a controller in it and servers that come and go."""
@@ -464,8 +473,6 @@ class World:
         for server, task in leaving:
             server.should_exit = server.force_exit = True
             server.leave.set()
-            for transport in list(server.server_state.connections):
-                transport.transport.abort()  # type: ignore[union-attr]
             await task
 
     def close(self) -> None:

@@ -190,3 +190,23 @@ def test_no_step_between_acceptance_and_following_is_missed(godwit: CommandLine)
     assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
     assert notices[0]["migration"]["phase"] == "accepted"
     assert notices[-1]["migration"]["phase"] == "done"
+
+
+def test_an_interrupt_before_the_first_notice_aborts_the_whole_drain(
+    godwit: CommandLine, copying: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from godwit.cli import following
+
+    watch, calls = following._watch, []
+
+    def interrupt_once(*args: object) -> None:
+        calls.append(args)
+        if len(calls) == 1:
+            raise KeyboardInterrupt
+        watch(*args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(following, "_watch", interrupt_once)
+    ran = godwit("drain", "kvm1", "--yes", "--abort-on-interrupt")
+    assert ran.status == 1
+    assert "kvm1 is NOT empty (cancelled" in ran.out
+    assert len(copying.controller.lives) <= 1
