@@ -1,9 +1,9 @@
 """All migrations of this controller: those it runs, those it adopted, those in the journal."""
 
 import asyncio
-import contextlib
 import secrets
 from collections.abc import Awaitable, Callable
+from typing import Final
 
 from godwit.core.errors import GodwitError, Refused
 from godwit.core.migration import Accepted, Event, Migration, Phase, begin, is_ended, replay
@@ -15,6 +15,9 @@ from godwit.engine.runner import Runner, World
 from godwit.ports import Clock, Journal
 
 __all__ = ["Migrations"]
+
+#: How often those who wait look whether a migration has come to need a person.
+_LOOK_AGAIN_S: Final = 1.0
 
 #: Phases in which nothing goes on by itself.
 _AT_REST = frozenset({Phase.SPLIT, Phase.LOST})
@@ -137,10 +140,16 @@ class Migrations:
         self._tasks[migration_id] = asyncio.create_task(guarded())
 
     async def wait(self, migration_id: MigrationId) -> Migration:
-        """Wait until a migration that is under way here needs nothing more."""
-        if (task := self._tasks.get(migration_id)) is not None:
-            with contextlib.suppress(Exception):
-                await asyncio.shield(task)
+        """Wait until a migration that is under way here needs nothing more, or a person.
+
+        One whose host does not answer is asked about for ever; those who wait for it are not kept
+        that long.
+        """
+        task = self._tasks.get(migration_id)
+        while task is not None and not task.done():
+            await asyncio.wait({task}, timeout=_LOOK_AGAIN_S)
+            if self.get(migration_id).needs_person:
+                break
         return self.get(migration_id)
 
     def get(self, migration_id: MigrationId) -> Migration:

@@ -317,3 +317,23 @@ async def test_a_destination_that_dies_in_a_drain_costs_no_guest(stage: Stage) -
 
 def _where(stage: Stage, name: str) -> frozenset[HostName]:
     return stage.world.trace.runners(VmId(f"uuid-of-{name}"))
+
+
+async def test_a_migration_in_doubt_does_not_keep_the_others_waiting_for_ever(
+    stage: Stage,
+) -> None:
+    fill(stage, NAMES[:2])
+    controller = await stage.start()
+    plan = await controller.plan_drain(A, parallel=1, settings=ASKED)
+    first, second = plan.moves
+    stage.world.at(Point.SWITCH, lambda: stage.world.power_off(first.destination), vm=first.vm)
+
+    accepted = await controller.accept(plan.id)
+    assert accepted.drain is not None
+    view = await ended(stage, controller, accepted.drain)
+
+    last = {one.move.vm: one.phase for one in view.migrations}
+    assert last[first.vm] is not Phase.DONE
+    assert last[second.vm] is Phase.DONE
+    assert view.state is DrainState.PARTLY
+    assert first.vm_name in view.remaining
