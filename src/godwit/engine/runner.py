@@ -89,6 +89,8 @@ class Runner:
         try:
             await self._watch.open()
             await self._open_outage(vm)
+            if self.record.phase is not Phase.CHECKING:
+                return self.record.migration  # cancelled meanwhile
             self.record.write(StartOrdered(at_s=self.record.now_s()))
             self._call = asyncio.create_task(self._source.migrate(self._order(vm)))
             # It may end after its deadline, when nobody waits for its answer any more.
