@@ -42,6 +42,7 @@ async def test_a_cancel_before_the_switch_is_over_leaves_the_guest_at_the_source
     assert migration.phase is Phase.CANCELLED
     assert migration.cancel_by_person
     stage.assert_ended_well(migration)
+    await stage.world.clock.sleep(1.0)
     assert not any("internal error" in text for text in await texts(controller))
 
 

@@ -143,7 +143,7 @@ async def test_closing_ends_every_reader_after_the_last_notice(stage: Stage) -> 
     stage.world.at(Point.COPY, lambda: None)
     await stage.moved(controller)
     readings = [asyncio.create_task(take(controller, before, 10_000)) for _ in range(3)]
-    await asyncio.sleep(0)
+    await asyncio.sleep(0.01)
 
     began_s = stage.world.now_s()
     await controller.close()
