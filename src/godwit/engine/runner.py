@@ -89,7 +89,7 @@ class Runner:
         try:
             await self._watch.open()
             await self._open_outage(vm)
-            if self.record.phase is not Phase.CHECKING:
+            if self.record.migration.is_ended:
                 return self.record.migration  # cancelled meanwhile
             self.record.write(StartOrdered(at_s=self.record.now_s()))
             self._call = asyncio.create_task(self._source.migrate(self._order(vm)))
