@@ -265,6 +265,7 @@ async def test_a_drain_whose_controller_died_is_shown_as_interrupted_and_its_mov
 
     controller = await stage.start()
     assert controller.drain(drain).state is DrainState.INTERRUPTED
+    assert controller.drain(drain).ended_at_s is not None
     await stage.until(lambda: not controller.is_busy)
 
     view = controller.drain(drain)
