@@ -32,7 +32,7 @@ async def begin(controller: Controller, *, parallel: int = 2) -> DrainId:
 
 
 async def ended(stage: Stage, controller: Controller, drain: DrainId) -> DrainView:
-    await stage.until(lambda: controller.drain(drain).state is not DrainState.RUNNING)
+    await stage.until(lambda: controller.drain(drain).state is not DrainState.RUNNING, every_s=1.0)
     return controller.drain(drain)
 
 
@@ -53,7 +53,7 @@ async def test_a_drain_empties_its_host_with_never_more_moves_at_once_than_allow
     controller = await stage.start()
     drain = await begin(controller, parallel=parallel)
     at_once: list[int] = []
-    while controller.drain(drain).state is DrainState.RUNNING:
+    while controller.is_busy:
         at_once.append(len(stage.world.jobs))
         await asyncio.sleep(0.01)
 
