@@ -2,8 +2,8 @@
 
 For an idle, a moderate and a hot guest it makes at least ten pairs of migrations, one by each,
 between two of the lab's hosts, while one client outside measures. Written:
-``bench/results/outage.md`` (the table) and ``outage.json`` (every figure). Ratios are Godwit's figure over virsh's of the same pair;
-below 1 is better for Godwit.
+``bench/results/outage.md`` (the table) and ``outage.json`` (every figure). Ratios are Godwit's
+figure over virsh's of the same pair; below 1 is better for Godwit.
 
 What is compared: the outage that the client saw, the pause that libvirt reports, the bytes that
 QEMU sent, and the time from the order to the guest confirmed at the destination. For virsh that is

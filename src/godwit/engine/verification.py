@@ -4,12 +4,11 @@ Success is what both hypervisors say, and it was said before this begins. What i
 is noted in the result and never undoes the migration.
 """
 
-import contextlib
 from typing import Final
 
 from godwit.core.errors import DriverError
-from godwit.core.migration import Result, VerifyEnded
-from godwit.core.model import Presence, RunState
+from godwit.core.migration import RepairOrdered, Result, VerifyEnded
+from godwit.core.model import HostName, Presence, RunState
 from godwit.engine.outage import OutageWatch
 from godwit.engine.record import Record
 from godwit.ports import Clock, HypervisorHost, MigrationStats, RepairAction
@@ -77,10 +76,23 @@ class Verification:
                 " define it there, or it is gone after a shut-down"
             )
         elif here.presence is Presence.HERE and here.state is RunState.SHUT_OFF:
-            with contextlib.suppress(DriverError):
-                await self._source.repair(move.vm, RepairAction.UNDEFINE)
-            notes.append(f"the old definition on {move.source} was removed")
+            notes.append(await self._undefine_source())
         return notes
+
+    async def _undefine_source(self) -> str:
+        move = self._record.migration.move
+        why = f"{move.destination} has the definition, {move.source} an old one"
+        self._intend(RepairAction.UNDEFINE, move.source, why)
+        try:
+            await self._source.repair(move.vm, RepairAction.UNDEFINE)
+        except DriverError as error:
+            return f"the old definition on {move.source} could not be removed: {error.message}"
+        return f"the old definition on {move.source} was removed"
+
+    def _intend(self, action: RepairAction, host: HostName, why: str) -> None:
+        self._record.write(
+            RepairOrdered(at_s=self._record.now_s(), action=action.value, host=host, why=why), why
+        )
 
     async def _network(
         self, outage: OutageWatch | None, notes: list[str]
@@ -94,6 +106,8 @@ class Verification:
         if await self._answers_within(outage, _ANSWER_S):
             return True, False
         move = self._record.migration.move
+        silent = f"the guest has not answered for {_ANSWER_S:g} s: announced again"
+        self._intend(RepairAction.ANNOUNCE, move.destination, silent)
         try:
             await self._destination.repair(move.vm, RepairAction.ANNOUNCE)
         except DriverError as error:

@@ -65,7 +65,7 @@ CAN_HAPPEN: dict[type[Event], str] = {
     CallEnded: "starting copying switching cancelling confirming unknown verifying",
     ControllerRestarted: "accepted checking starting copying switching cancelling confirming"
     " unknown verifying split lost",
-    RepairOrdered: "confirming unknown",
+    RepairOrdered: "confirming unknown verifying",
     Found: "confirming unknown",
     VerifyEnded: "verifying",
     DeadlinePassed: "accepted checking starting copying switching cancelling confirming unknown"

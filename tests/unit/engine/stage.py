@@ -213,7 +213,8 @@ class GatedHost:
         await self._through("abort", lambda: self._inner.abort(vm))
 
     async def repair(self, vm: VmId, action: RepairAction) -> None:
-        if action in {RepairAction.DESTROY, RepairAction.RESUME}:
+        # A roll-back is told to the network after the end, when there is no row to write in.
+        if action is not RepairAction.ANNOUNCE or not self._has_ended(vm):
             self._intent(
                 vm,
                 action.value,

@@ -161,7 +161,7 @@ class ControllerRestarted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RepairOrdered:
-    """Intent: one safe repair on one host, named by ``reconcile``."""
+    """Intent: one safe repair on one host, named by ``reconcile`` or by the verification."""
 
     at_s: float
     action: str

@@ -116,6 +116,7 @@ TABLE: Final[Mapping[Phase, _Row]] = {
     },
     Phase.VERIFYING: {
         VerifyEnded: _to(Phase.DONE),
+        RepairOrdered: _to(Phase.VERIFYING),
         # Verifying again after a restart is harmless.
         ControllerRestarted: _to(Phase.CONFIRMING),
         CallEnded: _to(Phase.VERIFYING),
