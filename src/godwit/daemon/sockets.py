@@ -5,7 +5,6 @@ A socket is removed by the owner of the store alone: the lock proves that no oth
 
 import contextlib
 import os
-import shutil
 import socket
 import stat
 import struct
@@ -72,8 +71,13 @@ def remove(path: Path) -> None:
     """Remove a socket of ours, and its folder when that was a temporary one."""
     with contextlib.suppress(OSError):
         _unlink_socket(path)
-    if path.parent.name.startswith(_TEMPORARY):
-        shutil.rmtree(path.parent, ignore_errors=True)
+        # A folder that is not empty is none of ours, whatever its name: rmdir leaves it alone.
+        if path.parent.name.startswith(_TEMPORARY) and path.parent.parent == _temporary_folder():
+            path.parent.rmdir()
+
+
+def _temporary_folder() -> Path:
+    return Path(tempfile.gettempdir())
 
 
 def remove_stale(ownership: Ownership) -> None:

@@ -2,6 +2,7 @@
 
 import signal
 import stat
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from godwit.core.errors import GodwitError
 from godwit.daemon.embedded import embedded
 from godwit.daemon.serve import default_socket, run_server
 from godwit.daemon.settings import Settings
+from godwit.daemon.sockets import bind, private_socket, remove
 from godwit.store import take
 
 
@@ -45,3 +47,22 @@ def test_a_socket_that_can_not_be_made_is_named(
     assert (tmp_path / "taken").read_text() == "something of somebody's"
     assert controller.done == ["start", "close"]
     take(settings.state_directory, wait_s=0).release()
+
+
+def test_only_an_empty_temporary_folder_goes_with_its_socket(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder of state may be called godwit-something: it once went with the server's socket."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    state, runtime = tmp_path / "godwit-prod", tmp_path / "etc" / "godwit-run"
+    own = private_socket(tmp_path / ("long" * 30))
+    for folder in (state, runtime):
+        folder.mkdir(parents=True)
+    (state / "godwit.db").write_text("the journal")
+    for path in (state / "godwit.sock", runtime / "godwit.sock", own):
+        bind(path, mode=0o600).close()
+        remove(path)
+        assert not path.exists()
+    assert (state / "godwit.db").read_text() == "the journal"
+    assert runtime.is_dir()
+    assert not own.parent.exists()
