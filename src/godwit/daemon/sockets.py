@@ -28,11 +28,20 @@ def private_socket(directory: Path) -> Path:
     """Make the folder of this process's own socket, for this user only, and return the path.
 
     It lies below the state, or in a temporary folder when that path is too long for a socket.
+
+    Raises: GodwitError when the folder can't be made.
     """
     path = directory / _RUN / f"{os.getpid()}.sock"
     if len(os.fsencode(path)) > _PATH_MAX_BYTES:
         return Path(tempfile.mkdtemp(prefix=_TEMPORARY)) / path.name
-    path.parent.mkdir(mode=0o700, exist_ok=True)
+    try:
+        path.parent.mkdir(mode=0o700, exist_ok=True)
+    except OSError as failure:
+        raise GodwitError(
+            f"the folder {path.parent} for sockets can't be made",
+            evidence=str(failure),
+            remedy="Remove what is in its place, or name another folder in GODWIT_STATE.",
+        ) from failure
     return path
 
 

@@ -50,7 +50,8 @@ class Statuses:
 
 
 TABLE: Final[Mapping[str, Statuses]] = {
-    "error": Statuses(500, ExitStatus.BUG),
+    # What has no class of its own is wrong outside of Godwit: the store, its disk, a socket's path.
+    "error": Statuses(500, ExitStatus.WORLD_WRONG),
     "bad_input": Statuses(400, ExitStatus.BAD_INPUT),
     "bad_value": Statuses(422, ExitStatus.BAD_INPUT),
     "bad_settings": Statuses(422, ExitStatus.BAD_INPUT),

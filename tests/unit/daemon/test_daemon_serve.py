@@ -14,6 +14,7 @@ from godwit.daemon.serve import default_socket, run_server
 from godwit.daemon.settings import Settings
 from godwit.daemon.sockets import bind, private_socket, remove
 from godwit.store import take
+from godwit.wire import ExitStatus, exit_status_of
 
 
 def test_commands_use_the_server_until_it_is_told_to_end(
@@ -66,3 +67,10 @@ def test_only_an_empty_temporary_folder_goes_with_its_socket(
     assert (state / "godwit.db").read_text() == "the journal"
     assert runtime.is_dir()
     assert not own.parent.exists()
+
+
+def test_a_folder_for_sockets_that_can_not_be_made_is_no_bug(tmp_path: Path) -> None:
+    (tmp_path / "run").write_text("something of somebody's")
+    with pytest.raises(GodwitError, match="run for sockets can't be made") as caught:
+        private_socket(tmp_path)
+    assert exit_status_of(caught.value) is ExitStatus.WORLD_WRONG

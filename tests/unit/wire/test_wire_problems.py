@@ -62,5 +62,7 @@ def test_a_code_from_another_version_is_not_taken_for_something_else() -> None:
 def test_exit_statuses_are_those_that_are_documented() -> None:
     assert exit_status_of(BadValue("x")) is ExitStatus.BAD_INPUT
     assert exit_status_of(UnknownHost("x")) is ExitStatus.BAD_INPUT
+    # A full disk, a damaged store, one of a newer version: none of these is a bug.
+    assert exit_status_of(GodwitError("x")) is ExitStatus.WORLD_WRONG
     assert {one.value for one in ExitStatus} == {0, 1, 2, 3, 4, 5, 70, 130}
     assert all(one.http >= 400 and one.exit is not ExitStatus.OK for one in TABLE.values())
