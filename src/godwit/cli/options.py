@@ -95,7 +95,10 @@ def build_request(kind: type[_Model], options: dict[str, str], **fields: Any) ->
         return kind(**fields)
     except ValidationError as error:
         key, complaint = first_complaint(error)
-        raise BadValue(f"{options.get(key, key)}: {complaint}") from error
+        raise BadValue(
+            f"{options.get(key, key)}: {complaint}",
+            remedy="Give another value; --help says what is meant.",
+        ) from error
 
 
 def examples(*lines: str) -> str:

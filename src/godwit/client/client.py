@@ -209,5 +209,8 @@ def _connect(server: str) -> httpx.Client:
 def _quoted(part: str) -> str:
     # These would change the resource, or be taken for the folder above.
     if not part or "/" in part or part in {".", ".."}:
-        raise BadValue(f"{part!r} can't be a name or an id")
+        raise BadValue(
+            f"{part!r} can't be a name or an id",
+            remedy="`godwit scan` lists hosts and VMs, `godwit history` migrations.",
+        )
     return quote(part, safe="")

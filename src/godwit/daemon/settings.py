@@ -93,9 +93,11 @@ def load_settings(environment: Mapping[str, str]) -> Settings:
             remedy=f"Make it, or unset {_FILE_VARIABLE}.",
         ) from failure
     except (OSError, UnicodeDecodeError) as failure:
-        raise BadSettings(f"the settings file {path} can't be read", evidence=str(failure)) from (
-            failure
-        )
+        raise BadSettings(
+            f"the settings file {path} can't be read",
+            evidence=str(failure),
+            remedy="Make it a text file that this user may read, or remove it: all has a default.",
+        ) from failure
     found = _parse(text, path)
     rules = tuple(
         GroupRule(name=one.name, together=one.together, patterns=tuple(one.vms))
@@ -114,7 +116,11 @@ def _parse(text: str, path: Path) -> _File:
     try:
         return _File.model_validate(tomllib.loads(text))
     except tomllib.TOMLDecodeError as failure:
-        raise BadSettings(f"{path} is not TOML", evidence=str(failure)) from failure
+        raise BadSettings(
+            f"{path} is not TOML",
+            evidence=str(failure),
+            remedy="Correct it there: as long as it is wrong, nothing of it is applied.",
+        ) from failure
     except ValidationError as failure:
         errors = failure.errors(include_url=False)
         raise BadSettings(

@@ -325,7 +325,10 @@ class Controller:
         view = self.drain(drain_id)
         run = self._drains.get(drain_id)
         if run is None or run.stored.ended_at_s is not None:
-            raise Refused(f"drain {drain_id} is over: {view.state.value}")
+            raise Refused(
+                f"drain {drain_id} is over: {view.state.value}",
+                remedy=f"See `godwit show {drain_id}`.",
+            )
         for migration_id in run.cancel():
             with contextlib.suppress(Refused):
                 self._migrations.cancel(migration_id)

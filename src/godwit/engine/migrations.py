@@ -183,6 +183,7 @@ class Migrations:
             raise Refused(
                 f"migration {migration_id} is {migration.phase.word}: nothing to cancel",
                 evidence=migration.phase.says,
+                remedy=f"See `godwit show {migration_id}`.",
             )
         if migration.phase is Phase.VERIFYING:
             raise Refused(
@@ -202,6 +203,7 @@ class Migrations:
             raise Refused(
                 f"migration {migration_id} is {migration.phase.word}: nothing to resolve",
                 evidence=migration.phase.says,
+                remedy=f"See `godwit show {migration_id}`.",
             )
         if migration.phase in _AT_REST:
             self._launch(runner, runner.resolve)

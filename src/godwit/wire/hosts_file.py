@@ -55,7 +55,11 @@ def read_hosts_file(text: str, *, file_name: str) -> tuple[NewHost, ...]:
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise BadSettings(f"{file_name} is not TOML", evidence=str(error)) from error
+        raise BadSettings(
+            f"{file_name} is not TOML",
+            evidence=str(error),
+            remedy="Correct it there; texts stand in quotes, each host begins with [[host]].",
+        ) from error
     for key in document:
         if key != "host":
             raise _unknown(file_name, key, ("host",))
@@ -93,7 +97,9 @@ def _read_host(entry: dict[str, Any], *, file_name: str, path: str) -> NewHost:
         key, complaint = first_complaint(error)
         written = {field: name for name, (field, _) in _SIZED.items()}.get(key, key)
         raise BadSettings(
-            f"{file_name}: {path}.{written} can't be used", evidence=complaint
+            f"{file_name}: {path}.{written} can't be used",
+            evidence=complaint,
+            remedy="Correct it there; no host was added.",
         ) from error
     try:
         new_host_from_wire(host)

@@ -346,7 +346,7 @@ class FakeController:
 
     def migration(self, migration_id: MigrationId) -> Migration:
         if migration_id not in self.values:
-            raise UnknownMigration(f"there is no migration {migration_id!r}")
+            raise UnknownMigration(f"there is no migration {migration_id!r}", remedy="List them.")
         return self.values[migration_id]
 
     def life(self, migration_id: MigrationId) -> tuple[Accepted, tuple[Event, ...]]:
@@ -377,7 +377,7 @@ class FakeController:
 
     def drain(self, drain_id: DrainId) -> DrainView:
         if drain_id not in self.drain_views:
-            raise UnknownPlan(f"there is no drain {drain_id!r}")
+            raise UnknownPlan(f"there is no drain {drain_id!r}", remedy="List them.")
         return self.drain_views[drain_id]
 
     async def cancel_drain(self, drain_id: DrainId) -> DrainView:

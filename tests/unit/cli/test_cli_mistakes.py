@@ -62,6 +62,7 @@ def test_a_mistake_is_said_in_a_few_lines(
     first, *rest = ran.err.splitlines()
     assert first.startswith("Error: ")
     assert all(line.startswith(("Evidence: ", "Remedy: ")) for line in rest)
+    assert rest[-1].startswith("Remedy: ")
     assert said in ran.err
     assert ran.out == ""
 

@@ -70,6 +70,7 @@ def test_a_wrong_file_is_refused_with_the_key(tmp_path: Path, text: str, says: s
         _load(tmp_path, text)
     assert str(tmp_path / "godwit.toml") in caught.value.message
     assert says in caught.value.evidence
+    assert caught.value.remedy
 
 
 def test_every_mistake_is_named_at_once(tmp_path: Path) -> None:

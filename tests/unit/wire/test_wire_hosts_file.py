@@ -62,6 +62,7 @@ def test_what_is_wrong_is_named(text: str, said: str) -> None:
         read_hosts_file(text, file_name="hosts.toml")
     assert said in str(caught.value)
     assert "hosts.toml" in caught.value.message
+    assert caught.value.remedy
 
 
 def test_a_key_that_looks_like_another_is_said_so() -> None:

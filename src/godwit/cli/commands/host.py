@@ -143,7 +143,11 @@ def _read_file(path: Path) -> "tuple[NewHost, ...]":
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise BadSettings(f"{path} can't be read", evidence=str(error)) from error
+        raise BadSettings(
+            f"{path} can't be read",
+            evidence=str(error),
+            remedy="Name a text file that this user may read.",
+        ) from error
     return read_hosts_file(text, file_name=str(path))
 
 
