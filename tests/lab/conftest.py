@@ -21,7 +21,6 @@ from godwit.lab.lab import Lab
 from godwit.lab.places import Places
 
 CLONE_FS = 0x00000200
-CLONE_FS = 0x00000200
 CLONE_NEWNS = 0x00020000
 CLONE_NEWNET = 0x40000000
 _libc = ctypes.CDLL(None, use_errno=True)
