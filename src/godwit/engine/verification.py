@@ -75,8 +75,13 @@ class Verification:
                 f"{move.destination} has no persistent definition of {move.vm_name};"
                 " define it there, or it is gone after a shut-down"
             )
-        elif here.presence is Presence.HERE and here.state is RunState.SHUT_OFF:
+        elif here.state is RunState.SHUT_OFF and there.persistent:
             notes.append(await self._undefine_source())
+        elif here.state is RunState.SHUT_OFF:
+            # It may be the only definition that is left.
+            notes.append(
+                f"the definition on {move.source} was kept: {move.destination} does not show one"
+            )
         return notes
 
     async def _undefine_source(self) -> str:

@@ -142,3 +142,22 @@ async def test_a_definition_that_did_not_follow_is_told_and_the_old_one_is_kept(
     assert migration.result is not None
     assert any("no persistent definition" in note for note in migration.result.notes)
     assert WEB in stage.world.machines["a"].copies
+
+
+async def test_the_old_definition_is_kept_while_the_destination_shows_none(stage: Stage) -> None:
+    """The destination does not answer: the definition at the source may be the only one."""
+    stage.world.add_guest("a", guest())
+    controller = await stage.start()
+    one = await stage.migrate(controller)
+    stage.world.at(Point.CONFIRM, lambda: stage.world.kill_libvirtd("a"))
+    await stage.until(lambda: "b" in stage.world.trace.runners(WEB) and not stage.world.jobs)
+    stage.world.start_libvirtd("a")
+    await stage.reaches(controller, one, Phase.VERIFYING)
+    stage.world.kill_libvirtd("b")
+
+    migration = await stage.settled(controller, one)
+
+    assert migration.phase is Phase.DONE
+    assert migration.result is not None
+    assert any("was kept" in note for note in migration.result.notes)
+    assert WEB in stage.world.machines["a"].copies
