@@ -12,7 +12,7 @@ from typing import Final, ParamSpec, TypeVar
 
 import libvirt
 
-from godwit.core.errors import DriverError, HostUnreachable
+from godwit.core.errors import DriverError, HostUnreachable, OutcomeUnknown
 from godwit.core.model import (
     CpuAnswer,
     HostRecord,
@@ -141,6 +141,8 @@ class LibvirtHost:
         await self._ask("setting the pause limit", set_pause_limit, domain, order.pause_limit_s)
         try:
             await self._give_call(order)
+        except OutcomeUnknown:
+            raise  # it may still copy, and then the limit from before is not the promised one
         except DriverError:
             # A limit set before the start outlives a migration that fails: the next one may be
             # somebody else's, who did not ask for it.
@@ -155,6 +157,8 @@ class LibvirtHost:
         except libvirt.libvirtError as error:
             answered = bool(connection.isAlive())
             raise map_migrate_failure(error, source=self._record.name, answered=answered) from error
+        except HostUnreachable as error:
+            raise OutcomeUnknown(error.message, evidence=error.evidence) from error
         finally:
             # Closing blocks while a call is out; a call that was given up keeps its connection.
             asyncio.get_running_loop().run_in_executor(None, _close, connection)
