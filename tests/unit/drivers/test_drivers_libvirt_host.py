@@ -1,13 +1,16 @@
 """Goal: what the libvirt driver does around its calls, without a libvirt: connections are faked."""
 
+import asyncio
+import threading
+
 import libvirt
 import pytest
 
 from godwit.core.errors import OutcomeUnknown, StepRefused
-from godwit.core.model import HostName, HostRecord, VmId
+from godwit.core.model import HostName, HostRecord, Presence, VmId
 from godwit.drivers.libvirt import LibvirtHost
 from godwit.drivers.libvirt import host as driver
-from godwit.ports import MigrationOrder
+from godwit.ports import HypervisorEventKind, MigrationOrder
 
 ORDER = MigrationOrder(
     vm=VmId("uuid-of-web"),
@@ -48,6 +51,9 @@ class FakeConnection:
 
     def __init__(self, domain: FakeDomain | None = None, *, alive: bool = True) -> None:
         self.domain, self.alive = domain, alive
+        self.subscriptions: set[int] = set()
+        self.closed = threading.Event()
+        self.closed_by_daemon = False
 
     def isAlive(self) -> bool:  # noqa: N802
         return self.alive
@@ -56,8 +62,15 @@ class FakeConnection:
         assert self.domain is not None
         return self.domain
 
-    def close(self) -> None:
+    def domainEventDeregisterAny(self, subscription: int) -> None:  # noqa: N802
+        self.subscriptions.discard(subscription)
+
+    def unregisterCloseCallback(self) -> None:  # noqa: N802
         return
+
+    def close(self) -> None:
+        self.closed_by_daemon = threading.current_thread().daemon
+        self.closed.set()
 
 
 def connected(
@@ -97,3 +110,84 @@ async def test_a_migration_that_was_refused_leaves_the_pause_limit_from_before(
         await host.migrate(ORDER)
 
     assert domain.limits_ms == [300, 20, 300]
+
+
+def answer_to_questions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a fresh connection is asked is answered, and it is subscribed to."""
+
+    def register(connection: FakeConnection, _fan: object) -> tuple[int, ...]:
+        connection.subscriptions = {1, 2}
+        return (1, 2)
+
+    monkeypatch.setattr(driver, "read_capabilities", lambda _connection: None)
+    monkeypatch.setattr(driver, "register_events", register)
+
+
+async def test_a_connection_is_closed_whole_and_by_a_thread_that_holds_nobody_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A subscription keeps libvirt's connection open; a pool of threads is joined at the exit."""
+    answer_to_questions(monkeypatch)
+    first, second = FakeConnection(), FakeConnection()
+    host = connected(monkeypatch, FakeConnection(alive=False), first, second)
+    await host.see(ORDER.vm)
+    first.alive = False
+
+    await host.see(ORDER.vm)
+    await asyncio.to_thread(first.closed.wait, 5.0)
+    await host.close()
+
+    assert first.closed_by_daemon
+    assert first.subscriptions == second.subscriptions == set()
+    assert second.closed.is_set()
+
+
+async def test_a_connection_that_is_found_dead_is_told_to_those_who_watch(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Events may have been missed, and libvirt's own callback dies with the connection."""
+    answer_to_questions(monkeypatch)
+    host = connected(monkeypatch, FakeConnection(alive=False), FakeConnection())
+    events = host.events()
+    first = asyncio.ensure_future(anext(events))
+    await asyncio.sleep(0)
+
+    await host.see(ORDER.vm)
+
+    assert (await asyncio.wait_for(first, 5.0)).kind is HypervisorEventKind.DISCONNECTED
+    await events.aclose()
+
+
+async def test_a_connection_that_can_not_be_used_is_closed_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(_connection: object) -> None:
+        raise failure(libvirt.VIR_ERR_INTERNAL_ERROR, libvirt.VIR_FROM_QEMU)
+
+    monkeypatch.setattr(driver, "read_capabilities", refuse)
+    opened = FakeConnection()
+    host = connected(monkeypatch, FakeConnection(alive=False), opened)
+
+    await host.see(ORDER.vm)
+
+    assert await asyncio.to_thread(opened.closed.wait, 5.0)
+
+
+async def test_those_who_wait_for_a_silent_host_share_one_attempt(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """An attempt may take many seconds: fifty questions must not take fifty times as long."""
+    host = connected(monkeypatch, FakeConnection(alive=False))
+    attempts = []
+
+    def refuse(uri: str) -> None:
+        attempts.append(uri)
+        raise failure(libvirt.VIR_ERR_SYSTEM_ERROR, libvirt.VIR_FROM_RPC)
+
+    monkeypatch.setattr(driver, "_open", refuse)
+
+    seen = await asyncio.gather(*(host.see(ORDER.vm) for _ in range(5)))
+    await host.see(ORDER.vm)
+
+    assert {one.presence for one in seen} == {Presence.UNKNOWN}
+    assert len(attempts) == 2, "one for the five, and one for who came later"

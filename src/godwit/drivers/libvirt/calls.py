@@ -7,13 +7,14 @@ after a time, and does not keep the process from ending. libvirt releases the GI
 import asyncio
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import Final, ParamSpec, TypeVar
 
 import libvirt
 
 from godwit.core.errors import HostUnreachable
 
-__all__ = ["CallLimit", "call", "start_event_loop"]
+__all__ = ["CallLimit", "call", "leave", "start_event_loop"]
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -54,6 +55,15 @@ class CallLimit:
 
     def __init__(self) -> None:
         self.free = asyncio.Semaphore(_CALLS_MAX)
+
+
+def leave(function: Callable[_P, object], *args: _P.args, **kwargs: _P.kwargs) -> None:
+    """Run a blocking call in a daemon thread, and wait for nothing.
+
+    A pool of threads would be joined at the end of the process: a call that hangs kept it alive.
+    """
+    work = partial(function, *args, **kwargs)
+    threading.Thread(target=work, name="libvirt-call", daemon=True).start()
 
 
 async def call(

@@ -23,7 +23,7 @@ from godwit.core.model import (
     VmId,
     VmSighting,
 )
-from godwit.drivers.libvirt.calls import CallLimit, call, start_event_loop
+from godwit.drivers.libvirt.calls import CallLimit, call, leave, start_event_loop
 from godwit.drivers.libvirt.capabilities import Capabilities, read_capabilities
 from godwit.drivers.libvirt.failures import is_missing_domain, map_failure, map_migrate_failure
 from godwit.drivers.libvirt.migrating import (
@@ -43,8 +43,15 @@ from godwit.drivers.libvirt.reading import (
 )
 from godwit.drivers.libvirt.stamps import read_stamp
 from godwit.drivers.libvirt.states import run_state
-from godwit.drivers.libvirt.watching import EventFan, register_events
-from godwit.ports import DiskStamp, HostReading, HypervisorEvent, MigrationOrder, RepairAction
+from godwit.drivers.libvirt.watching import EventFan, register_events, unregister_events
+from godwit.ports import (
+    DiskStamp,
+    HostReading,
+    HypervisorEvent,
+    HypervisorEventKind,
+    MigrationOrder,
+    RepairAction,
+)
 
 __all__ = ["LibvirtConnector", "LibvirtHost"]
 
@@ -82,6 +89,9 @@ class LibvirtHost:
         self._limit = CallLimit()
         self._fan = EventFan(asyncio.get_running_loop())
         self._capabilities: Capabilities | None = None
+        self._subscriptions: tuple[int, ...] = ()
+        self._failure: DriverError | None = None
+        self._failed_at_s = 0.0
         self._samples = CpuSamples()
 
     async def read(self) -> HostReading:
@@ -161,7 +171,7 @@ class LibvirtHost:
             raise OutcomeUnknown(error.message, evidence=error.evidence) from error
         finally:
             # Closing blocks while a call is out; a call that was given up keeps its connection.
-            asyncio.get_running_loop().run_in_executor(None, _close, connection)
+            leave(_close, connection)
 
     async def progress(self, vm: VmId) -> Progress | None:
         """Read the statistics of the running job."""
@@ -214,25 +224,46 @@ class LibvirtHost:
         connection, self._connection = self._connection, None
         if connection is not None:
             try:
-                await call(_close, 2.0, connection)
+                await call(_close, 2.0, connection, self._subscriptions)
             except HostUnreachable:
                 return
 
     async def _control(self) -> "libvirt.virConnect":
+        asked_at_s = time.monotonic()
         async with self._opening:
             if self._connection is not None and self._connection.isAlive():
                 return self._connection
             if self._connection is not None:
-                dead, self._connection = self._connection, None
-                asyncio.get_running_loop().run_in_executor(None, _close, dead)
-            connection = await self._open()
+                self._drop(self._connection)
+            if self._failure is not None and self._failed_at_s > asked_at_s:
+                # Who waited while it was tried has the answer, and does not try it all again.
+                raise self._failure
             try:
-                self._capabilities = await call(read_capabilities, _CALL_S, connection)
-                await call(register_events, _CALL_S, connection, self._fan)
-            except libvirt.libvirtError as error:
-                raise map_failure(error, host=self._record.name, doing="connecting") from error
-            self._connection = connection
-            return connection
+                self._connection = await self._connect()
+            except DriverError as error:
+                self._failure, self._failed_at_s = error, time.monotonic()
+                raise
+            return self._connection
+
+    def _drop(self, dead: "libvirt.virConnect") -> None:
+        self._connection = None
+        # Told here too: its own close callback may not come any more once it is closed.
+        event = HypervisorEventKind.DISCONNECTED
+        self._fan.put(HypervisorEvent(kind=event, vm=None, at_s=time.time()))
+        leave(_close, dead, self._subscriptions)
+
+    async def _connect(self) -> "libvirt.virConnect":
+        connection = await self._open()
+        try:
+            self._capabilities = await call(read_capabilities, _CALL_S, connection)
+            self._subscriptions = await call(register_events, _CALL_S, connection, self._fan)
+        except libvirt.libvirtError as error:
+            leave(_close, connection)
+            raise map_failure(error, host=self._record.name, doing="connecting") from error
+        except BaseException:
+            leave(_close, connection)
+            raise
+        return connection
 
     async def _open(self) -> "libvirt.virConnect":
         try:
@@ -269,11 +300,10 @@ def _open(uri: str) -> "libvirt.virConnect":
     return connection
 
 
-def _close(connection: "libvirt.virConnect") -> None:
-    try:
+def _close(connection: "libvirt.virConnect", subscriptions: tuple[int, ...] = ()) -> None:
+    unregister_events(connection, subscriptions)
+    with contextlib.suppress(libvirt.libvirtError):
         connection.close()
-    except libvirt.libvirtError:
-        return
 
 
 def _look(connection: "libvirt.virConnect", vm: VmId) -> VmSighting:

@@ -4,6 +4,7 @@ Callbacks never call libvirt: they pass a value on and return.
 """
 
 import asyncio
+import contextlib
 import time
 from collections.abc import AsyncIterator
 from typing import Any, Final
@@ -13,7 +14,7 @@ import libvirt
 from godwit.core.model import VmId
 from godwit.ports import HypervisorEvent, HypervisorEventKind, MigrationStats
 
-__all__ = ["EventFan", "read_stats", "register_events"]
+__all__ = ["EventFan", "read_stats", "register_events", "unregister_events"]
 
 #: Events kept for a reader that does not keep up. An iteration every few milliseconds for minutes
 #: fits; a reader that is slower than that has stopped.
@@ -56,13 +57,26 @@ class EventFan:
             self._queues.discard(queue)
 
 
-def register_events(connection: "libvirt.virConnect", fan: EventFan) -> None:
-    """Subscribe to all that matters on a fresh connection. Blocking."""
+def register_events(connection: "libvirt.virConnect", fan: EventFan) -> tuple[int, ...]:
+    """Subscribe to all that matters on a fresh connection; returns the subscriptions. Blocking."""
     any_event = connection.domainEventRegisterAny
-    any_event(None, libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE, _on_lifecycle, fan)
-    any_event(None, libvirt.VIR_DOMAIN_EVENT_ID_MIGRATION_ITERATION, _on_iteration, fan)
-    any_event(None, libvirt.VIR_DOMAIN_EVENT_ID_JOB_COMPLETED, _on_job_completed, fan)
+    subscriptions = (
+        any_event(None, libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE, _on_lifecycle, fan),
+        any_event(None, libvirt.VIR_DOMAIN_EVENT_ID_MIGRATION_ITERATION, _on_iteration, fan),
+        any_event(None, libvirt.VIR_DOMAIN_EVENT_ID_JOB_COMPLETED, _on_job_completed, fan),
+    )
     connection.registerCloseCallback(_on_close, fan)
+    return subscriptions
+
+
+def unregister_events(connection: "libvirt.virConnect", subscriptions: tuple[int, ...]) -> None:
+    """Unsubscribe. Each subscription holds the connection open, whoever closes it. Blocking."""
+    if subscriptions:
+        with contextlib.suppress(libvirt.libvirtError):
+            connection.unregisterCloseCallback()
+    for one in subscriptions:
+        with contextlib.suppress(libvirt.libvirtError):
+            connection.domainEventDeregisterAny(one)
 
 
 def _on_lifecycle(
