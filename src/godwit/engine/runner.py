@@ -165,6 +165,7 @@ class Runner:
                 every_s=self._world.probe_every_s,
             )
             self._outage.open()
+            self._watch.when_near = self._outage.hurry
 
     async def _finish(self) -> None:
         """From doubt to certainty; and back to watching when the migration turns out to run."""

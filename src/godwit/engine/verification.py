@@ -45,14 +45,16 @@ class Verification:
         now_s = self._record.now_s()
         begun_s = migration.started_at_s
         found_s = migration.entered_at_s
-        gap_s = None
-        if outage is not None and answers and begun_s is not None:
-            since_s = self._clock.monotonic_s() - (now_s - begun_s)
+        gap_s = resolution_s = None
+        stopped_s = migration.stopped_at_s or begun_s
+        if outage is not None and answers and stopped_s is not None:
+            since_s = self._clock.monotonic_s() - (now_s - stopped_s)
             gap_s = outage.longest_gap_s(since_s)
+            resolution_s = outage.resolution_s(since_s) if gap_s is not None else None
         result = Result(
             pause_s=stats.pause_s if stats else None,
             outage_s=gap_s,
-            outage_resolution_s=outage.every_s if outage and gap_s is not None else None,
+            outage_resolution_s=resolution_s,
             answers=answers,
             total_s=found_s - begun_s if begun_s is not None else None,
             transferred_bytes=stats.transferred_bytes if stats else _sent(self._record),

@@ -25,7 +25,7 @@ from godwit.core.migration import (
 )
 from godwit.core.model import Presence, Progress, Round
 from godwit.core.precopy import GiveUp, Keep, RaisePause, steer
-from godwit.core.units import format_bytes
+from godwit.core.units import MIB, format_bytes
 from godwit.engine.record import Record
 from godwit.ports import Clock, HypervisorEvent, HypervisorEventKind, HypervisorHost, MigrationStats
 
@@ -39,14 +39,19 @@ class WatchLimits:
     ``stall_s``: no byte of memory moved for this long means that the data path is cut; libvirt has
     no time-out of its own for that. ``switch_s``: a guest that stands still for this long beyond
     its promise is better off at the source. ``abort_again_s``: an abort that came before QEMU's
-    migration began is lost, so it is repeated.
+    migration began is lost, so it is repeated. ``near_s``: when the rest of a round would pass
+    within this time, a switch-over may follow.
     """
 
     poll_s: float = 0.25
     stall_s: float = 10.0
+    near_s: float = 1.0
     switch_s: float = 5.0
     abort_again_s: float = 2.0
 
+
+#: So little is sent before any bandwidth has been measured.
+_NEAR_BYTES: Final = 64 * MIB
 
 _LIVE: Final = frozenset({Phase.STARTING, Phase.COPYING, Phase.SWITCHING, Phase.CANCELLING})
 
@@ -73,6 +78,8 @@ class Watch:
         self._pump: asyncio.Task[None] | None = None
         self._watched = True
         self.stats: MigrationStats | None = None
+        #: Called, possibly often, when a switch-over may be near.
+        self.when_near: Callable[[], None] = lambda: None
 
     async def open(self) -> None:
         """Subscribe to the source's events; before the migrate call, so that none is missed."""
@@ -209,6 +216,9 @@ class Watch:
             self._moved_bytes = progress.transferred_bytes
             self._moved_at_s = self._clock.monotonic_s()
         self._record.show_progress(progress)
+        within_s = self._limits.near_s * progress.bandwidth_bytes_per_s
+        if progress.remaining_bytes < max(within_s, _NEAR_BYTES):
+            self.when_near()
 
     async def _end_round(self, event: HypervisorEvent) -> None:
         if self._record.phase not in {Phase.STARTING, Phase.COPYING}:
