@@ -1,6 +1,7 @@
 """Asking a guest over the network whether it answers: a TCP connect, or an ICMP echo."""
 
 import asyncio
+import ipaddress
 import os
 import socket
 import struct
@@ -50,16 +51,16 @@ async def _echo(address: str, timeout_s: float) -> bool:
     protocol = socket.IPPROTO_ICMPV6 if is_v6 else socket.IPPROTO_ICMP
     try:
         icmp = _icmp_socket(family, protocol)
-    except PermissionError:
-        return False
+    except OSError:
+        return False  # not allowed, or this machine has no such family
     loop = asyncio.get_running_loop()
     token = os.urandom(8)
     with icmp.sock as sock:
         sock.settimeout(0)
         try:
-            sock.connect((address, 0))
-            sock.send(_packet(_ECHO_V6 if is_v6 else _ECHO_V4, token))
             async with asyncio.timeout(timeout_s):
+                sock.connect((await _numeric(address, family), 0))
+                sock.send(_packet(_ECHO_V6 if is_v6 else _ECHO_V4, token))
                 while True:
                     answer = await loop.sock_recv(sock, 256)
                     # An echo reply carries our token; on a raw socket our own request may, too.
@@ -67,6 +68,16 @@ async def _echo(address: str, timeout_s: float) -> bool:
                         return True
         except (OSError, TimeoutError):
             return False
+
+
+async def _numeric(address: str, family: int) -> str:
+    """The address of a name; ``connect`` itself would look it up on the event loop's time."""
+    try:
+        ipaddress.ip_address(address)
+    except ValueError:
+        found = await asyncio.get_running_loop().getaddrinfo(address, None, family=family)
+        return str(found[0][4][0])
+    return address
 
 
 def _icmp_socket(family: int, protocol: int) -> "_Icmp":
