@@ -20,6 +20,9 @@ __all__ = ["NAMESPACE", "read_policy"]
 
 NAMESPACE: Final = "urn:godwit:vm:1"
 _KNOWN: Final = frozenset({"pause-max", "priority"})
+_KNOWN_TAGS: Final = frozenset(
+    f"{{{NAMESPACE}}}{tag}" for tag in ("affinity", "anti-affinity", "probe")
+)
 
 
 def read_policy(root: ET.Element) -> VmPolicy:
@@ -33,7 +36,12 @@ def read_policy(root: ET.Element) -> VmPolicy:
         return VmPolicy()
     if unknown := set(element.attrib) - _KNOWN:
         raise _bad(f"unknown attribute {min(unknown)!r}")
-    pause_max_s = parse_duration(element.get("pause-max", "1s"))
+    if unknown := {child.tag for child in element} - _KNOWN_TAGS:
+        raise _bad(f"unknown element {min(unknown).rpartition('}')[2]!r}")
+    try:
+        pause_max_s = parse_duration(element.get("pause-max", "1s"))
+    except BadValue as error:
+        raise _bad(f"pause-max: {error.message}") from error
     if pause_max_s <= 0:
         raise _bad("pause-max is not above zero")
     try:
