@@ -31,6 +31,8 @@ from godwit.ports import Clock, Store
 __all__ = ["Observer"]
 
 _DISK_ANSWER_S: Final = 60.0
+#: Kinds of CPU times hosts: far more than are ever of use. Then all is asked anew.
+_CPU_ANSWERS_MAX: Final = 10_000
 
 
 class Observer:
@@ -93,6 +95,8 @@ class Observer:
     async def _ask_cpus(
         self, hosts: tuple[Host, ...], vms: tuple[Vm, ...]
     ) -> dict[tuple[VmId, HostName], CpuAnswer]:
+        if len(self._cpu) > _CPU_ANSWERS_MAX:
+            self._cpu.clear()
         pairs = [
             (vm, host)
             for vm in vms
@@ -122,6 +126,11 @@ class Observer:
     async def _ask_disks(
         self, hosts: tuple[Host, ...], vms: tuple[Vm, ...]
     ) -> dict[tuple[VmId, str, HostName], DiskSighting]:
+        now_s = self._clock.monotonic_s()
+        # What is too old is asked again, or its VM has gone.
+        self._disks = {
+            key: kept for key, kept in self._disks.items() if now_s - kept[0] < _DISK_ANSWER_S
+        }
         by_name = {host.name: host for host in hosts}
         asked = [
             (vm, disk, host)
@@ -148,15 +157,13 @@ class Observer:
         if disk.kind is DiskKind.VOLUME:
             return judge_pool(disk.pool or "", source, destination)
         key = (disk.source, source.name, destination.name)
-        now_s = self._clock.monotonic_s()
-        kept = self._disks.get(key)
-        if kept is not None and now_s - kept[0] < _DISK_ANSWER_S:
+        if (kept := self._disks.get(key)) is not None:
             return kept[1]
         try:
             answer = await judge_file(self._fleet, disk, source, destination)
         except DriverError:
             return None
-        self._disks[key] = (now_s, answer)
+        self._disks[key] = (self._clock.monotonic_s(), answer)
         return answer
 
 

@@ -322,3 +322,29 @@ async def test_maintenance_is_kept_over_a_restart_and_takes_no_vms(stage: Stage)
     assert plan.moves[0].destination == C
     await controller.set_maintenance(B, on=False)
     assert (await stage.moved(controller)).phase is Phase.DONE
+
+
+async def test_a_migration_in_doubt_keeps_its_hosts_however_old_it_is(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A host may stay silent for weeks, while hundreds of others are moved."""
+    monkeypatch.setattr("godwit.engine.controller._LOOK_BACK", 0)
+    stage.world.add_guest("a", guest())
+    controller = await stage.start()
+    await stage.migrate(controller)
+
+    with pytest.raises(Refused, match="can't be removed now"):
+        await controller.remove_host(A)
+
+
+async def test_answers_about_disks_that_are_too_old_are_forgotten(stage: Stage) -> None:
+    stage.world.add_guest("a", guest())
+    controller = await stage.start()
+    await controller.scan()
+    assert controller._observer._disks
+    stage.world.machines[A].copies.clear()
+    await stage.world.clock.sleep(120.0)
+
+    await controller.scan()
+
+    assert not controller._observer._disks
