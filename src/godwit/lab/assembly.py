@@ -36,7 +36,7 @@ def read_state(places: Places) -> LabState | None:
 def clear_remains(places: Places, say: Say) -> None:
     """Take away what a lab that crashed left behind.
 
-    Raises: LabMisused when it may be a lab that another folder knows of.
+    Raises: LabMisused when it may be a lab that another folder knows of, or is none at all.
     """
     found = remains.find(places)
     if found and not places.state_file.exists():
@@ -45,6 +45,11 @@ def clear_remains(places: Places, say: Say) -> None:
             evidence=", ".join(found.namespaces or found.interfaces),
             remedy="If it is a lab with another GODWIT_LAB_DIR, use that one; "
             "if not: godwit lab down",
+        )
+    if remains.is_foreign(places):
+        raise LabMisused(
+            f"{places.root} holds something that is no lab's.",
+            remedy="Name a folder in GODWIT_LAB_DIR that is empty or not there yet.",
         )
     if found or places.root.exists():
         say("clearing the remains of an earlier lab")

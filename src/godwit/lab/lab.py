@@ -42,6 +42,7 @@ from godwit.lab.state import GuestRecord, LabState, boot_id, exclusive
 __all__ = ["Lab"]
 
 DISKS = ("shared", "local")
+CACHED = ("userland-*", "guest-*", "accelerator.json", "lock")
 # What the guest's kernel and the workload need besides the working set.
 GUEST_OVERHEAD_BYTES = 96 * 1024 * 1024
 _NAME_LETTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-")
@@ -109,9 +110,15 @@ class Lab:
         """Take the lab away and its cache as well."""
         Lab.down(say=say)
         cache = cache_folder()
-        if cache.exists():
-            say(f"removing {cache}")
-            shutil.rmtree(cache)
+        if not cache.exists():
+            return
+        say(f"removing {cache}")
+        # By name: a person may have named a folder that holds other things as well.
+        for pattern in CACHED:
+            for entry in cache.glob(pattern):
+                shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+        if not any(cache.iterdir()):
+            cache.rmdir()
 
     @staticmethod
     def _is_up_already(places: Places, hosts: int, link: str) -> bool:

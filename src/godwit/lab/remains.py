@@ -19,7 +19,7 @@ from godwit.lab.places import Places
 from godwit.lab.problems import LabFailed, LabMisused
 from godwit.lab.processes import Process, end_all, living
 
-__all__ = ["Remains", "clear", "find"]
+__all__ = ["Remains", "clear", "find", "is_foreign", "remove_files"]
 
 # A namespace is taken down by the kernel some time after its last user is gone.
 INTERFACES_GONE_S = 10.0
@@ -75,9 +75,29 @@ def clear(places: Places) -> Remains:
     for namespace in found.namespaces:
         run(["ip", "netns", "delete", namespace])
     _wait_interfaces_gone()
-    if places.root.exists():
-        shutil.rmtree(places.root)
+    remove_files(places)
     return found
+
+
+def is_foreign(places: Places) -> bool:
+    """Whether the folder holds something, and no lab's state: a person named it by mistake."""
+    if places.state_file.exists() or not places.root.exists():
+        return False
+    unfinished = places.state_file.with_suffix(".new")
+    return any(entry != unfinished for entry in places.root.iterdir())
+
+
+def remove_files(places: Places) -> None:
+    """Remove the folder of the lab; one that is no lab's is left alone."""
+    if not places.root.exists() or is_foreign(places):
+        return
+    # The state goes last: cut off in between, the folder is still known to be the lab's.
+    for entry in sorted(places.root.iterdir(), key=lambda one: one == places.state_file):
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry)
+        else:
+            entry.unlink()
+    places.root.rmdir()
 
 
 def _inside_lab() -> bool:

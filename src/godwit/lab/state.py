@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from godwit.lab.places import Places
-from godwit.lab.problems import LabFailed, LabMisused
+from godwit.lab.problems import LabFailed, LabMisused, LabUnfit
 
 __all__ = ["GuestRecord", "HostRecord", "LabState", "boot_id", "exclusive"]
 
@@ -65,8 +65,16 @@ class LabState:
         return replace(self, hosts=hosts)
 
     def save(self, places: Places) -> None:
-        """Write the file; a reader sees the old one or the new one."""
+        """Write the file; a reader sees the old one or the new one.
+
+        Raises: LabUnfit when the folder is somebody else's, who could put links into it.
+        """
         places.root.mkdir(parents=True, exist_ok=True)
+        if places.root.lstat().st_uid != os.geteuid():
+            raise LabUnfit(
+                f"{places.root} belongs to another user.",
+                remedy="Remove it, or name another folder in GODWIT_LAB_DIR.",
+            )
         temporary = places.state_file.with_suffix(".new")
         temporary.write_text(json.dumps({"version": VERSION, **asdict(self)}, indent=2) + "\n")
         temporary.replace(places.state_file)
@@ -103,10 +111,19 @@ def boot_id() -> str:
 def exclusive(places: Places, *, wait_s: float = LOCK_WAIT_S) -> Iterator[None]:
     """Keep every other operation on this lab out.
 
-    Raises: LabMisused naming the process that holds the lock when it is not free in time.
+    Raises: LabMisused naming the process that holds the lock when it is not free in time; LabUnfit
+        when this user may not change the lab.
     """
-    places.lock_file.parent.mkdir(parents=True, exist_ok=True)
-    with places.lock_file.open("a+") as lock:
+    try:
+        places.lock_file.parent.mkdir(parents=True, exist_ok=True)
+        opened = places.lock_file.open("a+")
+    except PermissionError as error:
+        raise LabUnfit(
+            "This user may not change the lab.",
+            evidence=str(error),
+            remedy="Run the same command as root.",
+        ) from error
+    with opened as lock:
         deadline_s = time.monotonic() + wait_s
         while True:
             try:
