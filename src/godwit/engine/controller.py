@@ -136,8 +136,8 @@ class Controller:
     async def remove_host(self, name: HostName) -> None:
         """Forget a host; its VMs are left alone. Raises: UnknownHost, Refused while in use."""
         self._fleet.record(name)
-        for one in self._migrations.newest(limit=_LOOK_BACK):
-            if not one.is_ended and name in {one.move.source, one.move.destination}:
+        for one in self._migrations.active():
+            if name in {one.move.source, one.move.destination}:
                 raise Refused(
                     f"{name} can't be removed now",
                     evidence=f"migration {one.id} of {one.move.vm_name} is {one.phase.word}",

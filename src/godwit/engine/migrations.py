@@ -19,6 +19,9 @@ __all__ = ["Migrations"]
 #: How often those who wait look whether a migration has come to need a person.
 _LOOK_AGAIN_S: Final = 1.0
 
+#: Migrations that have ended and are kept at hand; the journal has them all.
+_ENDED_KEPT: Final = 512
+
 #: Phases in which nothing goes on by itself.
 _AT_REST = frozenset({Phase.SPLIT, Phase.LOST})
 
@@ -40,6 +43,7 @@ class Migrations:
         self._make_world = make_world
         self._runners: dict[MigrationId, Runner] = {}
         self._tasks: dict[MigrationId, asyncio.Task[Migration]] = {}
+        self._ended: dict[MigrationId, Migration] = {}
 
     @property
     def is_busy(self) -> bool:
@@ -55,10 +59,11 @@ class Migrations:
                 memory_bytes=one.move.memory_bytes,
                 vcpus=one.move.vcpus,
             )
-            for one in self._active()
+            for one in self.active()
         )
 
-    def _active(self) -> list[Migration]:
+    def active(self) -> list[Migration]:
+        """Those that have not ended, however old."""
         return [
             runner.record.migration
             for runner in self._runners.values()
@@ -67,7 +72,7 @@ class Migrations:
 
     def start(self, plan: Plan, move: Move, attempt: int = 1) -> MigrationId:
         """Accept one move and set it going. Raises: Refused when the VM migrates already."""
-        for one in self._active():
+        for one in self.active():
             if one.move.vm == move.vm:
                 raise Refused(
                     f"{move.vm_name} is being moved already",
@@ -137,7 +142,20 @@ class Migrations:
                 raise
 
         self._runners[migration_id] = runner
-        self._tasks[migration_id] = asyncio.create_task(guarded())
+        task = self._tasks[migration_id] = asyncio.create_task(guarded())
+        task.add_done_callback(lambda _: self._let_go(migration_id))
+
+    def _let_go(self, migration_id: MigrationId) -> None:
+        """Keep of a migration that has ended nothing but its value."""
+        runner = self._runners.get(migration_id)
+        if runner is not None and runner.record.migration.is_ended:
+            self._keep(runner.record.migration)
+            del self._runners[migration_id], self._tasks[migration_id]
+
+    def _keep(self, ended: Migration) -> None:
+        self._ended[ended.id] = ended
+        if len(self._ended) > _ENDED_KEPT:
+            del self._ended[next(iter(self._ended))]
 
     async def wait(self, migration_id: MigrationId) -> Migration:
         """Wait until a migration that is under way here needs nothing more, or a person.
@@ -156,7 +174,13 @@ class Migrations:
         """Return a migration. Raises: UnknownMigration."""
         if (runner := self._runners.get(migration_id)) is not None:
             return runner.record.migration
-        return self._replayed(migration_id)
+        if (ended := self._ended.get(migration_id)) is not None:
+            return ended
+        migration = self._replayed(migration_id)
+        if migration.is_ended:
+            # It never changes again, and a history of hundreds takes long to fold.
+            self._keep(migration)
+        return migration
 
     def _replayed(self, migration_id: MigrationId) -> Migration:
         accepted, events = self._journal.life(migration_id)

@@ -140,3 +140,20 @@ async def test_several_migrations_share_the_link_and_all_arrive(stage: Stage) ->
         migration = await stage.settled(controller, one)
         assert migration.phase is Phase.DONE
         stage.assert_ended_well(migration)
+
+
+async def test_of_a_migration_that_has_ended_only_its_value_is_kept(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A controller lives for months: nothing piles up, and no journal is folded at every look."""
+    stage.world.add_guest("a", guest())
+    controller = await stage.start()
+    migration = await stage.moved(controller)
+    await stage.world.clock.sleep(1.0)
+    migrations = controller._migrations
+    monkeypatch.setattr(migrations, "life", None)
+    monkeypatch.setattr(migrations, "_replayed", None)
+
+    assert controller.migrations(limit=5) == (migration,)
+    assert not migrations._runners
+    assert not migrations._tasks
