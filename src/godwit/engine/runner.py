@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
 
-from godwit.core.errors import DriverError
+from godwit.core.errors import DriverError, OutcomeUnknown
 from godwit.core.migration import (
     CancelOrdered,
     ControllerRestarted,
@@ -34,8 +34,8 @@ from godwit.ports import Clock, MigrationOrder, Prober, RepairAction
 
 __all__ = ["Runner", "World"]
 
-
-QEMU_PAUSE_LIMIT_S: Final = 0.3
+#: QEMU's own, which a domain has when nobody ever set one.
+_QEMU_PAUSE_LIMIT_S: Final = 0.3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -213,10 +213,16 @@ class Runner:
             # The destination may have been announced already, and the source says nothing itself.
             with contextlib.suppress(DriverError):
                 await self._source.repair(migration.move.vm, RepairAction.ANNOUNCE)
-        if self._call is None:
-            # The controller that knew the limit from before has gone; this is QEMU's own default.
+        if not self._was_answered():
+            # Who knew the limit from before has gone; this is QEMU's own default.
             with contextlib.suppress(DriverError):
-                await self._source.set_pause_limit(migration.move.vm, QEMU_PAUSE_LIMIT_S)
+                await self._source.set_pause_limit(migration.move.vm, _QEMU_PAUSE_LIMIT_S)
+
+    def _was_answered(self) -> bool:
+        """Whether a call of ours came back with an answer; then it put the limit back itself."""
+        if self._call is None or not self._call.done() or self._call.cancelled():
+            return False
+        return not isinstance(self._call.exception(), OutcomeUnknown)
 
     async def _close(self) -> None:
         if self._outage is not None:

@@ -110,6 +110,9 @@ class Watch:
         if call.done():
             await self._take_what_was_told()
             self._write_call_ended(call)
+        else:
+            # What did not get out in all this time must not get out any more: it is judged now.
+            call.cancel()
         # The last statistics come as an event, often just after the call.
         await self._drain_inbox()
 

@@ -5,13 +5,14 @@ Also the steering: the pause limit is never raised above the promise, whatever t
 
 import pytest
 
-from godwit.core.errors import Refused, StepRefused
+from godwit.core.errors import OutcomeUnknown, Refused, StepRefused
 from godwit.core.migration import DEADLINES_S, Phase
 from godwit.core.model import MigrationId, VmId, VmPolicy
 from godwit.core.units import MIB
 from godwit.drivers.simulated import Point
 from godwit.engine import Controller, NoticeKind
-from tests.unit.engine.stage import A, Stage, guest
+from godwit.ports import MigrationOrder
+from tests.unit.engine.stage import A, GatedHost, Stage, guest
 
 WEB = VmId("uuid-of-web")
 
@@ -278,6 +279,45 @@ async def test_a_silent_pair_of_hosts_raises_an_alarm_after_the_deadline(stage: 
     migration = await stage.settled(controller, one)
     assert migration.phase is Phase.DONE
     assert not migration.needs_person
+
+
+async def test_a_call_whose_answer_was_lost_leaves_no_pause_limit_of_ours(stage: Stage) -> None:
+    stage.world.add_guest("a", guest())
+    controller = await stage.start()
+
+    def lose() -> None:
+        raise OutcomeUnknown("the answer of a was lost")
+
+    stage.call_faults["migrate"] = lose
+
+    migration = await stage.moved(controller)
+    await stage.world.clock.sleep(1.0)
+
+    assert migration.phase is Phase.FAILED
+    assert ("reset_pause_limit", 0.3) in stage.orders
+
+
+async def test_a_call_that_did_not_get_out_before_its_deadlines_never_does(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The source takes minutes before it takes the call: by then it was told as given up."""
+    stage.world.add_guest("a", guest())
+    controller = await stage.start()
+    at_once = GatedHost.migrate
+
+    async def late(self: GatedHost, order: MigrationOrder) -> None:
+        given_up_s = DEADLINES_S[Phase.STARTING] + DEADLINES_S[Phase.CANCELLING]
+        await stage.world.clock.sleep(given_up_s + 1.0)
+        await at_once(self, order)
+
+    monkeypatch.setattr(GatedHost, "migrate", late)
+
+    migration = await stage.moved(controller)
+    await stage.world.clock.sleep(60.0)
+
+    assert migration.phase is Phase.FAILED
+    assert not [word for word, _ in stage.orders if word == "migrate"]
+    stage.assert_ended_well(migration, pause_s=0.0)
 
 
 def _refuse() -> None:
