@@ -12,4 +12,8 @@ def fold_for_errors(line: str) -> str:
     if not sys.stderr.isatty():
         return line
     width = shutil.get_terminal_size().columns
-    return textwrap.fill(line, width, subsequent_indent="  ", break_on_hyphens=False)
+    # Evidence may have lines of its own, of a program's last words.
+    return "\n".join(
+        textwrap.fill(one, width, subsequent_indent="  ", break_on_hyphens=False)
+        for one in line.splitlines()
+    )

@@ -1,25 +1,23 @@
 """The commands of ``godwit lab``: words in, the lab's functions called, words or JSON out.
 
-Nothing is decided here. Exit status 0: done; 1: it did not work; 2: the request or this machine is
-not fit for it. Progress goes to standard error, results to standard output.
+Nothing is decided here, and no error is caught: the root command says it and gives the exit status.
+Progress goes to standard error, results to standard output.
 """
 
-import functools
 import json
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from godwit.core.errors import GodwitError, InputError
 from godwit.core.units import format_bytes, format_duration, format_rate, parse_bytes, parse_rate
 from godwit.lab import faults
 from godwit.lab.lab import Lab
@@ -46,8 +44,6 @@ break_app = typer.Typer(
 app.add_typer(guest_app, name="guest")
 app.add_typer(break_app, name="break")
 
-Command = TypeVar("Command", bound=Callable[..., Any])
-
 
 class Output(StrEnum):
     """How results are written."""
@@ -70,33 +66,6 @@ HostArgument = Annotated[str, typer.Argument(metavar="HOST", help="h1, h2, ...")
 GuestArgument = Annotated[str, typer.Argument(metavar="GUEST", help="The guest's name.")]
 
 
-def _command(of: typer.Typer, name: str) -> Callable[[Command], Command]:
-    """Register a command whose errors become one line and an exit status."""
-
-    def register(function: Command) -> Command:
-        @functools.wraps(function)
-        def guarded(*arguments: Any, **options: Any) -> None:  # noqa: ANN401 - passes all through
-            try:
-                function(*arguments, **options)
-            except GodwitError as error:
-                _complain(error)
-                raise typer.Exit(2 if isinstance(error, InputError) else 1) from error
-
-        of.command(name)(guarded)
-        return function
-
-    return register
-
-
-def _complain(error: GodwitError) -> None:
-    console = Console(stderr=True, highlight=False, soft_wrap=True)
-    console.print(f"[red]{type(error).code}[/]: {error.message}")
-    if error.evidence:
-        console.print(f"  seen: {error.evidence}", markup=False)
-    if error.remedy:
-        console.print(f"  remedy: {error.remedy}", markup=False)
-
-
 @contextmanager
 def _progress() -> Iterator[Say]:
     """Yield a way to tell a person what goes on: one line that changes, or lines in a log."""
@@ -117,7 +86,7 @@ def _print_json(content: object) -> None:
     typer.echo(json.dumps(content, indent=2))
 
 
-@_command(app, "up")
+@app.command("up")
 def up(
     hosts: Annotated[int, typer.Option(help="How many hosts.")] = 3,
     link: Annotated[
@@ -136,7 +105,7 @@ def up(
     typer.echo("Next: godwit lab guest add web1; godwit lab hosts > hosts.toml")
 
 
-@_command(app, "down")
+@app.command("down")
 def down() -> None:
     """Take the lab away, in whatever state it is. Safe to repeat; the cache stays."""
     with _progress() as say:
@@ -144,7 +113,7 @@ def down() -> None:
     typer.echo("The lab is gone." if found else "There was no lab.")
 
 
-@_command(app, "clean")
+@app.command("clean")
 def clean() -> None:
     """Take the lab away, and what it keeps in the cache."""
     with _progress() as say:
@@ -152,7 +121,7 @@ def clean() -> None:
     typer.echo("The lab and its cache are gone.")
 
 
-@_command(app, "status")
+@app.command("status")
 def status(output: OutputOption = Output.TEXT) -> None:
     """Show hosts, links and guests as they are now."""
     lab = Lab.load()
@@ -176,13 +145,13 @@ def status(output: OutputOption = Output.TEXT) -> None:
     typer.echo(f"Guests run under {seen.accelerator.upper()}.")
 
 
-@_command(app, "hosts")
+@app.command("hosts")
 def hosts() -> None:
     """Print the hosts as TOML, for godwit host add --file."""
     typer.echo(Lab.load().hosts_toml(), nl=False)
 
 
-@_command(app, "shell")
+@app.command("shell")
 def shell(
     host: HostArgument,
     command: Annotated[
@@ -194,7 +163,7 @@ def shell(
     os.execvp(argv[0], argv)  # noqa: S606 - the shell takes this process's place, with its terminal
 
 
-@_command(app, "measure")
+@app.command("measure")
 def measure(
     guests: Annotated[list[str] | None, typer.Argument(help="Default: all.")] = None,
     seconds: Annotated[float, typer.Option(help="How long.")] = 10.0,
@@ -234,14 +203,14 @@ def measure(
     Console().print(table)
 
 
-@_command(app, "repair")
+@app.command("repair")
 def repair() -> None:
     """Put right everything that godwit lab break can break; guests that are gone stay gone."""
     for line in faults.repair(Lab.load()) or ("Nothing was broken.",):
         typer.echo(line)
 
 
-@_command(guest_app, "add")
+@guest_app.command("add")
 def guest_add(
     name: GuestArgument,
     host: Annotated[str, typer.Option(help="Where it starts.")] = "h1",
@@ -264,7 +233,7 @@ def guest_add(
     typer.echo(f"{guest.name} answers at http://{guest.address}/")
 
 
-@_command(guest_app, "list")
+@guest_app.command("list")
 def guest_list(output: OutputOption = Output.TEXT) -> None:
     """List the guests and where each runs."""
     lab = Lab.load()
@@ -282,7 +251,7 @@ def guest_list(output: OutputOption = Output.TEXT) -> None:
     Console().print(table)
 
 
-@_command(guest_app, "set")
+@guest_app.command("set")
 def guest_set(
     name: GuestArgument,
     dirty_rate: Annotated[str | None, typer.Option(help="How fast it rewrites memory.")] = None,
@@ -295,13 +264,13 @@ def guest_set(
     )
 
 
-@_command(guest_app, "remove")
+@guest_app.command("remove")
 def guest_remove(name: GuestArgument) -> None:
     """Stop a guest and remove its definition and its disk."""
     Lab.load().remove_guest(name)
 
 
-@_command(break_app, "libvirtd")
+@break_app.command("libvirtd")
 def break_libvirtd(host: HostArgument, how: HowOption = How.KILL, heal: HealOption = False) -> None:
     """Kill or freeze a host's libvirtd; its guests run on."""
     lab = Lab.load()
@@ -314,7 +283,7 @@ def break_libvirtd(host: HostArgument, how: HowOption = How.KILL, heal: HealOpti
     _tell(f"libvirtd on {host}", how, heal)
 
 
-@_command(break_app, "qemu")
+@break_app.command("qemu")
 def break_qemu(
     guest: GuestArgument,
     host: Annotated[str | None, typer.Option(help="Which, during a migration.")] = None,
@@ -330,14 +299,14 @@ def break_qemu(
     _tell(f"QEMU of {guest}", how, heal)
 
 
-@_command(break_app, "host")
+@break_app.command("host")
 def break_host(host: HostArgument, heal: HealOption = False) -> None:
     """Cut a host's power, or switch it on again."""
     (faults.power_on if heal else faults.power_off)(Lab.load(), host)
     typer.echo(f"{host} is {'up again' if heal else 'without power'}.")
 
 
-@_command(break_app, "link")
+@break_app.command("link")
 def break_link(
     host: HostArgument,
     network: Annotated[Network, typer.Argument(help="Which of its links.")],

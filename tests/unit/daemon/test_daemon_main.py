@@ -1,5 +1,6 @@
 """Goal: the command is put together from its rooms, and loads only those that it needs."""
 
+import json
 import os
 import subprocess
 import sys
@@ -61,3 +62,11 @@ def test_wrong_settings_are_one_clear_refusal(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert "nonsense: there is no such setting" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_the_lab_says_its_errors_like_every_other_command(tmp_path: Path) -> None:
+    done = _run("lab", "status", state=tmp_path, GODWIT_LAB_DIR=str(tmp_path / "none"))
+    assert done.returncode == 2
+    assert done.stderr.startswith("Error: No lab is up.\nRemedy: godwit lab up\n")
+    done = _run("lab", "status", "-o", "json", state=tmp_path, GODWIT_LAB_DIR=str(tmp_path / "x"))
+    assert json.loads(done.stderr.splitlines()[0])["error"]["code"] == "lab_misused"
