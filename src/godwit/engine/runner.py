@@ -73,11 +73,16 @@ class Runner:
         self._call: asyncio.Task[None] | None = None
 
     def cancel(self) -> None:
-        """Order the abort: at once when nothing was started, else through the watch."""
-        if self.record.phase in {Phase.ACCEPTED, Phase.CHECKING}:
+        """Order the abort: at once when nothing was started, else through the watch.
+
+        In doubt there is nothing to abort yet; the wish is written, so that the next controller
+        knows of it too.
+        """
+        unwatched = {Phase.ACCEPTED, Phase.CHECKING, Phase.CONFIRMING, Phase.UNKNOWN}
+        if self.record.phase in unwatched and not self.record.migration.cancel_by_person:
             at_s = self.record.now_s()
             self.record.write(CancelOrdered(at_s=at_s, by_person=True), "cancelled by a person")
-        else:
+        if not self.record.migration.is_ended:
             self._watch.ask_cancel()
 
     async def run(self) -> Migration:

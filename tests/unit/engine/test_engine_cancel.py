@@ -263,6 +263,26 @@ async def test_an_abort_that_can_not_be_ordered_ends_in_doubt_and_then_in_the_tr
     stage.assert_ended_well(migration, pause_s=0.0)
 
 
+async def test_a_cancel_in_doubt_outlives_its_controller(stage: Stage) -> None:
+    stage.world.add_guest("a", guest(memory_bytes=16384 * MIB))
+    first = await stage.start()
+    one = await stage.migrate(first)
+    await stage.reaches(first, one, Phase.COPYING)
+    stage.world.network.cut_management(A)
+    await stage.kill()
+    second = await stage.start()
+    await stage.reaches(second, one, Phase.UNKNOWN)
+
+    await second.cancel(one)
+    await second.cancel(one)
+    await stage.kill()
+    stage.world.network.mend()
+    migration = await stage.settled(await stage.start(), one)
+
+    assert migration.phase is Phase.CANCELLED
+    stage.assert_ended_well(migration, pause_s=0.0)
+
+
 async def test_a_silent_pair_of_hosts_raises_an_alarm_after_the_deadline(stage: Stage) -> None:
     stage.world.add_guest("a", guest())
     controller = await stage.start()
