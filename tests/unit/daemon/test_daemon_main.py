@@ -54,6 +54,10 @@ def test_a_command_finds_its_own_controller(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "0 hosts" in done.stdout
     assert not (tmp_path / "godwit.db-wal").exists(), "the database was not closed"
+    assert json.loads(_run("status", "-o", "json", state=tmp_path).stdout)["read"] == []
+    assert (
+        json.loads(_run("status", "--quick", "-o", "json", state=tmp_path).stdout)["read"] is None
+    )
 
 
 def test_wrong_settings_are_one_clear_refusal(tmp_path: Path) -> None:

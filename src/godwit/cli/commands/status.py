@@ -36,11 +36,11 @@ def _status(
         cluster = None if quick else session.client.cluster()
         status = session.client.status()
         if screen.is_json:
-            hosts = cluster.hosts if cluster is not None else None
-            screen.document(
-                status.model_dump(mode="json")
-                | {"read": [one.model_dump(mode="json") for one in hosts] if hosts else None}
-            )
+            # Null: not asked. An empty list: there is none.
+            read = None
+            if cluster is not None:
+                read = [one.model_dump(mode="json") for one in cluster.hosts]
+            screen.document(status.model_dump(mode="json") | {"read": read})
             return
         _show(screen, status, cluster, session.where)
 
