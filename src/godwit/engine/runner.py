@@ -232,6 +232,8 @@ class Runner:
     async def _close(self) -> None:
         if self._outage is not None:
             await self._outage.close()
+            # What is closed hears nothing: a person may have it looked at again, and verified.
+            self._outage = None
         await self._watch.close()
         if self._call is not None and not self._call.done():
             # The call is given up, not the migration: that is libvirt's, peer to peer.

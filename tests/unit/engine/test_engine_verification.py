@@ -161,3 +161,22 @@ async def test_the_old_definition_is_kept_while_the_destination_shows_none(stage
     assert migration.result is not None
     assert any("was kept" in note for note in migration.result.notes)
     assert WEB in stage.world.machines["a"].copies
+
+
+async def test_a_guest_that_a_person_started_again_is_not_called_silent(stage: Stage) -> None:
+    """The probe ended with the migration: that it hears nothing says nothing of the guest."""
+    stage.world.add_guest("a", guest(address="10.0.0.1"))
+    controller = await stage.start()
+    stage.world.at(Point.ROUND, lambda: stage.world.kill_qemu("a", WEB))
+    lost = await stage.moved(controller)
+    assert lost.phase is Phase.LOST
+    stage.world.add_guest("b", guest(address="10.0.0.1"))
+    await stage.world.clock.sleep(1.0)
+
+    await controller.resolve(lost.id)
+    await stage.until(lambda: controller.migration(lost.id).is_ended)
+
+    result = controller.migration(lost.id).result
+    assert result is not None
+    assert (result.answers, result.announced_again) == (None, False)
+    assert not any("does not answer" in note for note in result.notes)
