@@ -12,6 +12,7 @@ from typing import Final
 
 from godwit.core.errors import DriverError, OutcomeUnknown
 from godwit.core.migration import (
+    DEADLINES_S,
     CancelOrdered,
     ControllerRestarted,
     DeadlinePassed,
@@ -180,13 +181,23 @@ class Runner:
                 continue
             await self._confirm()
         if self.record.phase is Phase.VERIFYING:
-            await Verification(self.record, self._source, self._destination, self._world.clock).run(
-                stats=self._watch.stats,
-                outage=self._outage,
-                was_persistent=self._was_persistent,
-            )
+            await self._verify()
         elif self.record.migration.is_ended:
             await self._leave_source_as_it_was()
+
+    async def _verify(self) -> None:
+        try:
+            async with asyncio.timeout(DEADLINES_S[Phase.VERIFYING]):
+                await Verification(
+                    self.record, self._source, self._destination, self._world.clock
+                ).run(
+                    stats=self._watch.stats,
+                    outage=self._outage,
+                    was_persistent=self._was_persistent,
+                )
+        except TimeoutError:
+            # The guest runs there, whatever could not be looked at.
+            self.record.write(DeadlinePassed(at_s=self.record.now_s()))
 
     async def _confirm(self) -> None:
         # A job without a call of ours is no remainder of one: it is what we look for.

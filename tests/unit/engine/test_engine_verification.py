@@ -1,10 +1,13 @@
 """Goal: after the move the network is verified, and what clients saw is measured apart."""
 
+import asyncio
+
 import pytest
 
 from godwit.core.migration import Phase
 from godwit.core.model import Probe, VmId, VmPolicy
 from godwit.drivers.simulated import Point
+from godwit.engine.verification import Verification
 from godwit.ports import RepairAction
 from tests.unit.engine.stage import Stage, guest
 
@@ -180,3 +183,22 @@ async def test_a_guest_that_a_person_started_again_is_not_called_silent(stage: S
     assert result is not None
     assert (result.answers, result.announced_again) == (None, False)
     assert not any("does not answer" in note for note in result.notes)
+
+
+async def test_a_verification_that_hangs_ends_at_its_deadline(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def hang(*_: object, **__: object) -> list[str]:
+        await asyncio.sleep(3600.0)
+        return []
+
+    monkeypatch.setattr(Verification, "_definitions", hang)
+    stage.world.add_guest("a", guest())
+    controller = await stage.start()
+
+    migration = await stage.moved(controller)
+
+    assert migration.phase is Phase.DONE
+    assert migration.result is not None
+    assert migration.result.notes == ("not verified in time",)
+    stage.assert_ended_well(migration)
