@@ -74,3 +74,20 @@ def test_the_lab_says_its_errors_like_every_other_command(tmp_path: Path) -> Non
     assert done.stderr.startswith("Error: No lab is up.\nRemedy: godwit lab up\n")
     done = _run("lab", "status", "-o", "json", state=tmp_path, GODWIT_LAB_DIR=str(tmp_path / "x"))
     assert json.loads(done.stderr.splitlines()[0])["error"]["code"] == "lab_misused"
+
+
+def test_an_interrupt_while_it_is_loaded_leaves_no_traceback() -> None:
+    program = """
+import sys
+class Interrupt:
+    def find_spec(self, name, *_):
+        if name == "godwit.cli":
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, Interrupt())
+from godwit.__main__ import main
+main()
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert (done.returncode, done.stderr) == (130, "")
