@@ -58,12 +58,10 @@ class Confirmation:
         self._clock = clock
         self._pair = ""
         self._same_since_s = 0.0
-        self._begun_s = clock.monotonic_s()
         self._tried: Counter[Repair] = Counter()
 
     async def run(self) -> None:
         """Read, repair and read again until it is known who runs the guest."""
-        self._begun_s = self._clock.monotonic_s()
         while self._record.phase in _DOUBT:
             source, destination, verdict = await self._read()
             if verdict.repair is not Repair.NONE:

@@ -124,7 +124,7 @@ class Watch:
         async def look() -> None:
             nonlocal gone
             sighting = await self._source.see(self._record.migration.move.vm)
-            has_ended = sighting.presence.value != "unknown" and not sighting.has_job
+            has_ended = sighting.presence is not Presence.UNKNOWN and not sighting.has_job
             gone = gone + 1 if has_ended else 0
 
         await self._turn_until(lambda: gone > 1, each=look)
