@@ -1,7 +1,7 @@
 """Is it the very same storage on both hosts? Judged from what their libvirts say of the path.
 
 A file that both see is read three times: source, destination, source again. When the times on the
-destination lie within those of the source, to the nanosecond that libvirt reports, it is the same
+destination lie within those of the source, to less than a microsecond, it is the same
 file. Networked file systems may show times late; then a person's declaration decides, if the file
 is there at all. Nothing is ever written to find out.
 """
