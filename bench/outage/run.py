@@ -161,7 +161,7 @@ def measure(lab: Lab, state: Path, workload: Workload, pairs: int) -> list[dict[
 
 def rounded(workload: Workload, run: Run, report: MeterReport) -> dict[str, Any]:
     """One run as a row of the results, with the outage that the client saw."""
-    row = {key: value for key, value in asdict(run).items() if not key.endswith("ed_s")}
+    row = {key: value for key, value in asdict(run).items() if key not in {"begun_s", "ended_s"}}
     row = {
         key: round(value, 4) if isinstance(value, float) else value for key, value in row.items()
     }
@@ -258,7 +258,9 @@ def describe(lab: Lab, link: str) -> dict[str, str]:
         "machine": f"{os.cpu_count()} cores, {format_bytes(memory)}, Linux {platform.release()}",
         "hosts": "3 in namespaces of that machine, guests under "
         + ("KVM" if lab.state().accelerator == "kvm" else "TCG (no hardware virtualisation)"),
-        "libvirt and QEMU": ", ".join(re.findall(r"(?:library|hypervisor): (.*)", version)),
+        "libvirt and QEMU": ", ".join(
+            dict.fromkeys(re.findall(r"(?:library|hypervisor): (.*)", version))
+        ),
         "migration link": link,
         "python": platform.python_version(),
     }
@@ -276,21 +278,27 @@ def main() -> None:
     parser.add_argument("--link", default="1gbit", help="migration link (default 1gbit)")
     parser.add_argument("--only", help="one workload")
     chosen = parser.parse_args()
+    if chosen.pairs < 2:
+        parser.error("--pairs: a spread needs 2 at least")
+    if chosen.only not in {None, *(workload.name for workload in WORKLOADS)}:
+        parser.error(f"--only: {', '.join(workload.name for workload in WORKLOADS)}")
     with suppress(LabMisused):
         Lab.load()
         sys.exit("A lab is up already, and its load would falsify the figures: make lab-down")
     lab = Lab.up(hosts=3, link=chosen.link, say=say)
     rows: list[dict[str, Any]] = []
-    with tempfile.TemporaryDirectory() as folder:
-        state = Path(folder)
-        hosts = state / "hosts.toml"
-        hosts.write_text(lab.hosts_toml())
-        godwit(state, "host", "add", "--file", str(hosts))
-        for workload in WORKLOADS:
-            if chosen.only in {None, workload.name}:
-                rows += measure(lab, state, workload, chosen.pairs)
-    about = describe(lab, chosen.link)
-    Lab.down(say=say)
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            state = Path(folder)
+            hosts = state / "hosts.toml"
+            hosts.write_text(lab.hosts_toml())
+            godwit(state, "host", "add", "--file", str(hosts))
+            for workload in WORKLOADS:
+                if chosen.only in {None, workload.name}:
+                    rows += measure(lab, state, workload, chosen.pairs)
+        about = describe(lab, chosen.link)
+    finally:
+        Lab.down(say=say)
     RESULTS.mkdir(exist_ok=True)
     figures = summary(rows) | {"pairs": chosen.pairs, "about": about, "runs": rows}
     (RESULTS / "outage.json").write_text(json.dumps(figures, indent=1) + "\n")
