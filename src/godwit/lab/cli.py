@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from enum import StrEnum
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
@@ -23,7 +24,7 @@ from godwit.lab import faults
 from godwit.lab.lab import Lab
 from godwit.lab.layout import Network
 from godwit.lab.links import link_rate
-from godwit.lab.problems import LabMisused
+from godwit.lab.problems import LabMisused, LabUnfit
 from godwit.lab.progress import Say
 
 __all__ = ["app"]
@@ -171,6 +172,11 @@ def measure(
     output: OutputOption = Output.TEXT,
 ) -> None:
     """Measure what a client of the guests sees: an echo every 2 ms, TCP, HTTP, integrity."""
+    if picture is not None and find_spec("matplotlib") is None:
+        raise LabUnfit(
+            "A picture needs matplotlib, which is not installed.",
+            remedy="pip install 'godwit[lab]', or leave out --picture.",
+        )
     with Lab.load().meter(guests or (), seconds_max=seconds) as meter, _progress() as say:
         while meter.is_measuring():
             meter.wait(1.0)

@@ -7,8 +7,10 @@ import os
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from godwit.lab import assembly, remains
+from godwit.lab.cli import app
 from godwit.lab.lab import Lab
 from godwit.lab.places import Places
 from godwit.lab.problems import LabMisused, LabUnfit
@@ -82,3 +84,11 @@ def test_a_user_who_may_not_change_the_lab_is_told_so(
     monkeypatch.setattr(Path, "open", refuse)
     with pytest.raises(LabUnfit, match="may not change"), exclusive(places):
         pass
+
+
+def test_a_picture_that_can_not_be_drawn_is_refused_before_anything_is_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("godwit.lab.cli.find_spec", lambda _: None)
+    ran = CliRunner().invoke(app, ["measure", "--picture", str(tmp_path / "outage.svg")])
+    assert isinstance(ran.exception, LabUnfit)
