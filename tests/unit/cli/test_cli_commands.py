@@ -161,6 +161,15 @@ def test_cancel_waits_for_the_confirmed_end(godwit: CommandLine, world: World, b
     assert godwit("cancel", "m-000000").status == 3
 
 
+def test_a_detached_cancel_says_in_json_what_it_ordered(godwit: CommandLine, world: World) -> None:
+    world.controller.plots["web1"] = Plot(holds_in=Phase.COPYING)
+    godwit("migrate", "web1", "--yes", "--detach")
+    ran = godwit("cancel", "web1", "--detach", "-o", "json")
+    assert ran.status == 0
+    assert ran.json["event"] == "accepted"
+    assert ran.json["acceptance"]["migrations"] == ["m-000000"]
+
+
 def test_cancel_of_a_drain_stops_it(godwit: CommandLine, world: World) -> None:
     world.controller.plots["web1"] = Plot(holds_in=Phase.COPYING)
     assert godwit("drain", "kvm1", "--yes", "--detach").status == 0

@@ -59,6 +59,8 @@ def _cancel(
                 last_notice=last_notice,
             )
         if detach:
+            if screen.is_json:
+                screen.event("accepted", acceptance=going)
             screen.note("The abort was ordered; `godwit status` shows what comes of it.")
             return
         follow(session, screen, going)
