@@ -87,8 +87,7 @@ def show(lab: Lab, state: Path) -> bool:
 
 def finished(state: Path) -> list[dict[str, Any]]:
     """Every migration of the history, whole."""
-    listed = json.loads(ask(state, "history", "--output", "json"))
-    rows = listed["migrations"] if isinstance(listed, dict) else listed
+    rows = json.loads(ask(state, "history", "--output", "json"))
     return [json.loads(ask(state, "show", row["id"], "--output", "json")) for row in rows]
 
 

@@ -53,8 +53,8 @@ class Shell:
 
     def migrations(self) -> list[dict[str, Any]]:
         """The history, newest first."""
-        found = self.json("history")
-        return found["migrations"] if isinstance(found, dict) else found
+        found: list[dict[str, Any]] = self.json("history")
+        return found
 
 
 @pytest.fixture
