@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Callable
 from typing import Final
 
-from godwit.core.errors import DriverError
+from godwit.core.errors import DriverError, UnknownHost
 from godwit.core.model import (
     Cluster,
     CpuAnswer,
@@ -118,7 +118,7 @@ class Observer:
         if key not in self._cpu:
             try:
                 self._cpu[key] = await self._fleet.hypervisor(host.name).accepts_cpu(vm)
-            except DriverError as error:
+            except (DriverError, UnknownHost) as error:
                 # Not kept: the next scan asks again. A refusal to compare is not a "no".
                 return CpuAnswer(compatible=False, detail=error.evidence or error.message)
         return self._cpu[key]
@@ -161,7 +161,7 @@ class Observer:
             return kept[1]
         try:
             answer = await judge_file(self._fleet, disk, source, destination)
-        except DriverError:
+        except (DriverError, UnknownHost):
             return None
         self._disks[key] = (self._clock.monotonic_s(), answer)
         return answer

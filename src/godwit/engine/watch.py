@@ -73,6 +73,7 @@ class Watch:
         #: The limit in the journal may not be in force: the order was refused or never went out.
         self._limit_is_owed = False
         self._moved_bytes = -1
+        self._asked_at_s = 0.0
         self._moved_at_s = clock.monotonic_s()
         self._stopped_at_s: float | None = None
         self._pump: asyncio.Task[None] | None = None
@@ -168,7 +169,7 @@ class Watch:
                 return
             if each is not None:
                 await each()
-            if self._record.phase in {Phase.STARTING, Phase.COPYING}:
+            if self._record.phase in {Phase.STARTING, Phase.COPYING} and self._is_poll_due():
                 await self._poll()
             await self._check_limits()
 
@@ -200,7 +201,12 @@ class Watch:
             case _:
                 return
 
+    def _is_poll_due(self) -> bool:
+        # Events come in bursts near the end, when each question holds up the QEMU that answers it.
+        return self._clock.monotonic_s() - self._asked_at_s >= self._limits.poll_s
+
     async def _poll(self) -> None:
+        self._asked_at_s = self._clock.monotonic_s()
         try:
             progress = await self._source.progress(self._record.migration.move.vm)
         except DriverError:
@@ -226,6 +232,7 @@ class Watch:
     async def _end_round(self, event: HypervisorEvent) -> None:
         if self._record.phase not in {Phase.STARTING, Phase.COPYING}:
             return
+        self._asked_at_s = self._clock.monotonic_s()
         try:
             progress = await self._source.progress(self._record.migration.move.vm)
         except DriverError:

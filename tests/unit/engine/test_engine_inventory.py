@@ -348,3 +348,21 @@ async def test_answers_about_disks_that_are_too_old_are_forgotten(stage: Stage) 
     await controller.scan()
 
     assert not controller._observer._disks
+
+
+async def test_a_host_that_is_removed_during_a_scan_does_not_end_it(stage: Stage) -> None:
+    """Migrations read the cluster too: none of them may fail for a host it has nothing to do with."""
+    stage.world.add_guest("a", guest())
+    controller = await stage.start()
+    fleet = controller._fleet
+
+    def remove() -> None:
+        fleet._records.pop(C, None)
+        fleet._hosts.pop(C, None)
+
+    stage.call_faults["accepts_cpu"] = remove
+
+    cluster = await controller.scan()
+
+    assert not cluster.cpu_answers[WEB, C].compatible
+    assert cluster.cpu_answers[WEB, B].compatible

@@ -73,7 +73,7 @@ async def test_wherever_a_controller_dies_the_next_one_finds_one_running_copy(
 ) -> None:
     deaths = Deaths(folder)
     outcomes = set()
-    async for stage in deaths.each(step=1 if away_s == AWAY_S[1] else 3):
+    async for stage in deaths.each(step=1 if away_s == AWAY_S[1] else 2):
         stage.world.add_guest("a", guest())
         await run_until_death(stage, deaths.gate)
 
