@@ -351,7 +351,7 @@ async def test_answers_about_disks_that_are_too_old_are_forgotten(stage: Stage) 
 
 
 async def test_a_host_that_is_removed_during_a_scan_does_not_end_it(stage: Stage) -> None:
-    """Migrations read the cluster too: none of them may fail for a host it has nothing to do with."""
+    """Migrations read the cluster too: none may fail for a host it has nothing to do with."""
     stage.world.add_guest("a", guest())
     controller = await stage.start()
     fleet = controller._fleet
