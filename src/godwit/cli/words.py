@@ -7,19 +7,26 @@ from godwit import wire
 from godwit.core.units import format_bytes, format_duration, format_fraction, format_rate
 
 __all__ = [
+    "ROUND_COLUMNS",
     "ago",
     "bandwidth_of",
     "clock",
     "disk_words",
     "join_names",
+    "journal_after",
+    "measured",
     "memory_words",
     "outage_words",
     "pause_words",
     "result_rows",
+    "round_cells",
     "round_rest",
     "steps_line",
     "where_runs",
 ]
+
+#: The table of rounds; a column that begins with > is set to the right.
+ROUND_COLUMNS = (">ROUND", ">LEFT", ">SENT", ">WRITES", ">CARRIES", ">IMPLIED PAUSE", ">LIMIT")
 
 _RUNNERS = {
     "nobody": "nobody",
@@ -107,6 +114,29 @@ def steps_line(migration: wire.Migration, progress: wire.Progress | None) -> str
     if rest := round_rest(progress):
         parts.append(rest)
     return ", ".join(parts)
+
+
+def measured(duration_s: float | None) -> str:
+    """Write a duration, or a dash for what was not measured."""
+    return "-" if duration_s is None else format_duration(duration_s)
+
+
+def round_cells(one: wire.Round) -> tuple[str, ...]:
+    """Write a round under ``ROUND_COLUMNS``."""
+    return (
+        str(one.number),
+        format_bytes(one.remaining_bytes),
+        format_bytes(one.transferred_bytes),
+        format_rate(one.dirty_bytes_per_s),
+        format_rate(one.bandwidth_bytes_per_s),
+        measured(one.implied_pause_s),
+        format_duration(one.pause_limit_s),
+    )
+
+
+def journal_after(migration: wire.MigrationDetail, entry: wire.JournalEntry) -> str:
+    """Write how long after its acceptance something happened to a migration."""
+    return f"{entry.at_s - migration.accepted_at_s:.1f} s"
 
 
 def pause_words(migration: wire.Migration) -> str:

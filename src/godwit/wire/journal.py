@@ -16,6 +16,7 @@ class JournalEntry(Reply):
     """One entry. ``who`` is godwit, a person, a host, or the hosts; ``ground`` is its evidence.
 
     ``is_decision`` marks what Godwit or a person decided, as against what was seen.
+    ``pause_limit_s`` is the limit that this entry orders, None where it orders none.
     """
 
     at_s: float
@@ -24,6 +25,7 @@ class JournalEntry(Reply):
     what: str
     ground: str = ""
     is_decision: bool = False
+    pause_limit_s: float | None = None
 
 
 def journal_to_wire(
@@ -93,11 +95,14 @@ def _decided(  # noqa: PLR0911 - one arm an event
             )
         case core.StartOrdered():
             what = f"tells {move.source} to start; pause limit"
-            what += f" {format_duration(move.recipe.pause_start_s)}"
-            return _by_godwit(at_s, "start_ordered", what)
+            limit_s = move.recipe.pause_start_s
+            what += f" {format_duration(limit_s)}"
+            return _by_godwit(at_s, "start_ordered", what, pause_limit_s=limit_s)
         case core.PauseLimitOrdered():
             what = f"sets the pause limit to {format_duration(event.limit_s)}"
-            return _by_godwit(at_s, "pause_limit_ordered", what, event.why)
+            return _by_godwit(
+                at_s, "pause_limit_ordered", what, event.why, pause_limit_s=event.limit_s
+            )
         case core.CancelOrdered():
             return _cancel(event)
         case core.RepairOrdered():
@@ -180,9 +185,17 @@ _WHERE = {
 }
 
 
-def _by_godwit(at_s: float, event: str, what: str, ground: str = "") -> JournalEntry:
+def _by_godwit(
+    at_s: float, event: str, what: str, ground: str = "", *, pause_limit_s: float | None = None
+) -> JournalEntry:
     return JournalEntry(
-        at_s=at_s, event=event, who="godwit", what=what, ground=ground, is_decision=True
+        at_s=at_s,
+        event=event,
+        who="godwit",
+        what=what,
+        ground=ground,
+        is_decision=True,
+        pause_limit_s=pause_limit_s,
     )
 
 

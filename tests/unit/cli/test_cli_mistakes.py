@@ -33,6 +33,8 @@ _BAD = [
     (("cancel", "d-00000f"), 2, "d-00000f"),
     (("resolve", "m-nope"), 2, "m-nope"),
     (("history", "--limit", "0"), 2, "--limit"),
+    (("history", "export", "--format", "parquet"), 2, "parquet"),
+    (("report", "m-nope"), 2, "m-nope"),
     (("host", "show", "kvn1"), 2, "kvm1"),
     (("host", "remove", "kvn1"), 2, "kvm1"),
     (("host", "add"), 2, "--file"),
@@ -129,7 +131,7 @@ def test_a_store_that_is_busy_is_refused(godwit: CommandLine) -> None:
     [
         (), ("host",), ("host", "add"), ("host", "list"), ("host", "show"), ("host", "remove"),
         ("scan",), ("status",), ("migrate",), ("drain",), ("undrain",), ("cancel",), ("resolve",),
-        ("history",), ("show",),
+        ("history",), ("history", "export"), ("show",), ("report",),
     ],
 )  # fmt: skip
 def test_help_teaches_by_example(godwit: CommandLine, args: tuple[str, ...]) -> None:

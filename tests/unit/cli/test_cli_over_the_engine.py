@@ -104,6 +104,10 @@ def test_a_vm_moves_and_every_command_tells_of_it(godwit: CommandLine, engine: E
     assert "kvm2" in godwit("history").out
     shown = godwit("show", "web1")
     assert "say that kvm2 runs the guest, and only it" in shown.out
+    page = godwit("report", "web1", "--file", "-").out
+    assert "web1 runs on kvm2, and only there" in page
+    assert "round 1:" in page
+    assert "kvm2" in godwit("history", "export").out
     assert godwit("migrate", "web1", "--to", "kvm2", "--yes").status == 3
     assert godwit("migrate", "wbe1", "--yes").err.count("web1") == 1
 

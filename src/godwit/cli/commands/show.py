@@ -58,6 +58,7 @@ def _show(
 
 def _find(client: "Client", what: str) -> "wire.MigrationDetail | wire.Plan | wire.DrainDetail":
     """Find what is meant: by its id, or the last migration of a VM. Raises: UnknownMigration."""
+    from godwit.cli.finding import last_migration_of
     from godwit.core.errors import UnknownMigration, UnknownPlan
 
     for read in (client.migration, client.plan, client.drain):
@@ -65,9 +66,8 @@ def _find(client: "Client", what: str) -> "wire.MigrationDetail | wire.Plan | wi
             return read(what)
         except (UnknownMigration, UnknownPlan):
             continue
-    for migration in client.migrations(limit=1000):
-        if what in {migration.vm_name, migration.vm}:
-            return client.migration(migration.id)
+    if (migration := last_migration_of(client, what)) is not None:
+        return migration
     raise UnknownMigration(
         f"no migration, plan or drain is {what!r}, and no VM of that name was ever moved",
         remedy="See `godwit history` for migrations; ids begin with m-, p- and d-.",

@@ -5,8 +5,16 @@ from collections.abc import Sequence
 from godwit import wire
 from godwit.cli.screen import Screen
 from godwit.cli.views.plan import show_unplaced
-from godwit.cli.words import clock, result_rows, where_runs
-from godwit.core.units import format_bytes, format_duration, format_rate
+from godwit.cli.words import (
+    ROUND_COLUMNS,
+    clock,
+    journal_after,
+    measured,
+    result_rows,
+    round_cells,
+    where_runs,
+)
+from godwit.core.units import format_duration
 
 __all__ = [
     "show_drain",
@@ -48,17 +56,13 @@ def show_migrations(screen: Screen, migrations: Sequence[wire.Migration]) -> Non
             one.source,
             one.destination,
             one.phase,
-            _measured(one.result.pause_s if one.result else None),
-            _measured(one.result.outage_s if one.result else None),
-            _measured(one.result.total_s if one.result else None),
+            measured(one.result.pause_s if one.result else None),
+            measured(one.result.outage_s if one.result else None),
+            measured(one.result.total_s if one.result else None),
         )
         for one in migrations
     ]
     screen.table(columns, rows)
-
-
-def _measured(duration_s: float | None) -> str:
-    return "-" if duration_s is None else format_duration(duration_s)
 
 
 def show_outcome(screen: Screen, migration: wire.Migration) -> None:
@@ -145,11 +149,11 @@ def show_migration(screen: Screen, migration: wire.MigrationDetail) -> None:
     screen.line(f"The guest runs on: {where_runs(migration)}", indent=2)
     if migration.rounds:
         screen.heading("Rounds")
-        _show_rounds(screen, migration.rounds)
+        screen.table(ROUND_COLUMNS, [round_cells(one) for one in migration.rounds])
     screen.heading("Who said and decided what")
     rows = [
         (
-            f"{one.at_s - migration.accepted_at_s:.1f} s",
+            journal_after(migration, one),
             one.who,
             one.what + (f" ({one.ground})" if one.ground else ""),
         )
@@ -158,25 +162,6 @@ def show_migration(screen: Screen, migration: wire.MigrationDetail) -> None:
     screen.table((">AFTER", "WHO", "WHAT"), rows)
     screen.heading("Outcome")
     show_outcome(screen, migration)
-
-
-def _show_rounds(screen: Screen, rounds: Sequence[wire.Round]) -> None:
-    columns = (">ROUND", ">LEFT", ">SENT", ">WRITES", ">CARRIES", ">IMPLIED PAUSE", ">LIMIT")
-    screen.table(
-        columns,
-        [
-            (
-                str(one.number),
-                format_bytes(one.remaining_bytes),
-                format_bytes(one.transferred_bytes),
-                format_rate(one.dirty_bytes_per_s),
-                format_rate(one.bandwidth_bytes_per_s),
-                _measured(one.implied_pause_s),
-                format_duration(one.pause_limit_s),
-            )
-            for one in rounds
-        ],
-    )
 
 
 def show_drain(screen: Screen, drain: wire.DrainDetail) -> None:

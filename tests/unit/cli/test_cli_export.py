@@ -1,0 +1,115 @@
+"""Goal: what other programs read of the history is whole, in a stable order, and says its units.
+
+Method: the command over the fake controller, read back with the csv and json modules.
+"""
+
+import csv
+import io
+import json
+from pathlib import Path
+
+from api_fakes import Plot, World
+from cli_fakes import CommandLine
+
+from godwit import wire
+from godwit.cli.export import COLUMNS, to_csv, to_jsonl
+from godwit.core.migration import Failure, Whereabouts
+
+HOSTILE = 'web "1",\r\n=1+1;\u00fc\n'
+
+
+def _move_two(world: World, godwit: CommandLine) -> None:
+    failure = Failure(code="refused", cause=HOSTILE, evidence="a, b", remedy="")
+    world.controller.plots["web2"] = Plot(end=Whereabouts.SOURCE, failure=failure)
+    godwit("migrate", "web1", "--yes")
+    godwit("migrate", "web2", "--yes")
+
+
+def _read(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(text, newline="")))
+
+
+def test_csv_comes_back_as_it_was(world: World, godwit: CommandLine, tmp_path: Path) -> None:
+    _move_two(world, godwit)
+    path = tmp_path / "moves.csv"
+    ran = godwit("history", "export", "--file", str(path))
+    assert (ran.status, ran.out) == (0, f"{path}\n")
+    text = path.read_bytes().decode()
+    assert text.count("\r\n") >= 3
+    first, second = _read(text)
+    assert list(first) == [name for name, _ in COLUMNS]
+    assert (first["vm_name"], first["phase"], first["source"]) == ("web1", "done", "kvm1")
+    assert float(first["pause_s"]) == 0.042
+    assert float(first["pause_max_s"]) == 1.0
+    assert first["is_promise_kept"] == "true"
+    assert int(first["transferred_bytes"]) == 812 * 2**20
+    assert first["failure_cause"] == ""
+    assert (second["vm_name"], second["phase"]) == ("web2", "failed")
+    assert second["failure_cause"] == HOSTILE
+    assert second["pause_s"] == "", "not measured is empty, never zero"
+
+
+def test_json_lines_say_the_same(world: World, godwit: CommandLine) -> None:
+    _move_two(world, godwit)
+    out = godwit("history", "export", "--format", "jsonl").out
+    rows = [json.loads(line) for line in out.splitlines()]
+    assert [list(one) for one in rows] == [[name for name, _ in COLUMNS]] * 2
+    assert rows[0]["pause_s"] == 0.042
+    assert rows[1]["pause_s"] is None
+    assert rows[1]["failure_cause"] == HOSTILE
+    assert rows[0]["is_ended"] is True
+
+
+def test_the_order_does_not_depend_on_who_lists(world: World, godwit: CommandLine) -> None:
+    _move_two(world, godwit)
+    listed = [wire.Migration.model_validate(one) for one in godwit("history", "-o", "json").json]
+    assert to_csv(listed) == to_csv(listed[::-1])
+    assert to_jsonl(listed) == to_jsonl(listed[::-1])
+
+
+def test_an_empty_history_is_a_line_of_names(godwit: CommandLine) -> None:
+    out = godwit("history", "export").out
+    assert _read(out) == []
+    assert out.startswith("migration,plan,")
+    assert godwit("history", "export", "--format", "jsonl").out == ""
+
+
+def test_every_column_is_explained_and_every_number_has_its_unit(godwit: CommandLine) -> None:
+    explained = godwit("history", "export", "--columns", "-o", "json").json
+    assert list(explained) == [name for name, _ in COLUMNS]
+    assert all(explained.values())
+    assert "the promise" in godwit("history", "export", "--columns").out
+    godwit("migrate", "web1", "--yes")
+    (row,) = map(json.loads, godwit("history", "export", "--format", "jsonl").out.splitlines())
+    numbers = {
+        name
+        for name, one in row.items()
+        if isinstance(one, int | float) and not isinstance(one, bool)
+    }
+    assert "pause_s" in numbers
+    unitless = [one for one in sorted(numbers) if not one.endswith(("_s", "_bytes"))]
+    assert unitless == ["attempt", "rounds"]
+
+
+def test_a_file_that_is_there_is_not_replaced_unasked(godwit: CommandLine, tmp_path: Path) -> None:
+    path = tmp_path / "mine.csv"
+    path.write_text("mine")
+    ran = godwit("history", "export", "--file", str(path))
+    assert ran.status == 2
+    assert path.read_text() == "mine"
+    assert godwit("history", "export", "--file", str(path), "--force", "-o", "json").json == {
+        "path": str(path),
+        "rows": 0,
+    }
+
+
+def test_the_list_is_what_it_was(godwit: CommandLine) -> None:
+    godwit("migrate", "web1", "--yes")
+    assert "42 ms" in godwit("history", "--limit", "5").out
+    assert len(godwit("history", "-o", "json").json) == 1
+    ran = godwit("history", "--limit", "5", "export")
+    assert ran.status == 2
+    assert "export --help" in ran.err
+    assert "Parquet is not written yet" in " ".join(
+        godwit("history", "export", "--help").out.split()
+    )
