@@ -32,7 +32,7 @@ def _report(
     file: Annotated[
         Path | None,
         typer.Option(
-            help="Where to write it; - for standard output. [default: godwit-report-ID.html]",
+            help="Where to write it; - for standard output. Otherwise godwit-report-ID.html here.",
             show_default=False,
         ),
     ] = None,
