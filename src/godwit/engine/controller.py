@@ -143,6 +143,14 @@ class Controller:
                     evidence=f"migration {one.id} of {one.move.vm_name} is {one.phase.word}",
                     remedy="Wait for it, or cancel it.",
                 )
+        for run in self._drains.values():
+            # A destination may go: its moves are tried elsewhere.
+            if run.stored.ended_at_s is None and name == run.plan.host:
+                raise Refused(
+                    f"{name} can't be removed now",
+                    evidence=f"drain {run.stored.id} of it is under way",
+                    remedy="Wait for it, or cancel it.",
+                )
         await self._fleet.remove(name)
         self._tell_host(name, "removed")
 
@@ -254,11 +262,20 @@ class Controller:
         return Acceptance(plan=plan, migrations=(), drain=stored.id)
 
     async def _run_drain(self, run: DrainRun) -> None:
-        await run.run()
-        now_s = self._clock.now_s()
-        run.stored = replace(run.stored, ended_at_s=now_s, cancelled=run.is_cancelled)
-        self._store.put_drain(run.stored)
-        self._tell_drain(run.stored.id)
+        finished = False
+        try:
+            await run.run()
+            finished = True
+        finally:
+            # Also after a fault of ours: a drain without an end would look as if it went on.
+            run.stored = replace(
+                run.stored,
+                ended_at_s=self._clock.now_s(),
+                cancelled=run.is_cancelled,
+                interrupted=not finished,
+            )
+            self._store.put_drain(run.stored)
+            self._tell_drain(run.stored.id)
 
     def _tell_drain(self, drain_id: DrainId) -> None:
         view = self.drain(drain_id)

@@ -338,3 +338,23 @@ async def test_a_migration_in_doubt_does_not_keep_the_others_waiting_for_ever(
     assert last[second.vm] is Phase.DONE
     assert view.state is DrainState.PARTLY
     assert first.vm_name in view.remaining
+
+
+async def test_a_host_of_a_running_drain_is_not_removed_and_a_broken_drain_has_an_end(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(stage, NAMES[:2])
+    controller = await stage.start()
+    drain = await begin(controller, parallel=1)
+
+    with pytest.raises(Refused, match="can't be removed now"):
+        await controller.remove_host(A)
+
+    def broken(*_: object, **__: object) -> None:
+        raise RuntimeError("a fault of ours")
+
+    monkeypatch.setattr(controller._drains[drain], "_start", broken)
+    view = await ended(stage, controller, drain)
+
+    assert view.state is DrainState.INTERRUPTED
+    assert_all_run(stage, NAMES[:2])
