@@ -25,7 +25,18 @@ STATIC = {
     "imports": "lint-imports",
     "types": "mypy src tools bench",
 }
-TESTS = "pytest -q --tb=short --timeout 60 tests/unit tests/property tests/arch"
+_PYTEST = "pytest -q --tb=short --timeout 60 -p no:cacheprovider"
+#: In two processes that take about as long as each other: what starts servers, and the rest.
+_SERVING = ("api", "cli", "client", "daemon")
+TESTS = {
+    "served": " ".join([_PYTEST, *(f"tests/unit/{one}" for one in _SERVING)]),
+    "tests": " ".join(
+        [
+            *[_PYTEST, "tests/unit", "tests/property", "tests/arch"],
+            *(f"--ignore tests/unit/{one}" for one in _SERVING),
+        ]
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -84,7 +95,7 @@ def main() -> int:
     parser.add_argument("--static", action="store_true", help="no tests: these run elsewhere")
     checks = {name: without_empty(command) for name, command in STATIC.items()}
     if not parser.parse_args().static:
-        checks["tests"] = without_empty(TESTS)
+        checks |= TESTS
     failed = [one for one in run_all(checks) if one.status != 0]
     for one in failed:
         print(f"\n--- {one.name}: {one.command}\n{one.output.rstrip()}")
