@@ -1,6 +1,6 @@
 """Goal: every number of the core says its unit in its name, in one base unit per dimension.
 
-Bytes, seconds, bytes per second, cores. What has no unit stands below, with the reason.
+Bytes, seconds, bytes per second, cores, fractions. What has no unit stands below, with the reason.
 """
 
 import dataclasses
@@ -14,17 +14,29 @@ import pytest
 
 import godwit.core
 
-_UNIT = re.compile(r"(^|_)(bytes|s|bytes_per_s|cores)(_(min|max|mean|total|p99))?$")
+_UNIT = re.compile(r"(^|_)(bytes|s|bytes_per_s|cores|fraction)(_(min|max|mean|total|p99))?$")
 
 _COUNT = "a count has no unit"
 _NUMBER = "an ordinal has no unit"
+_FACTOR = "a factor on a logarithmic width"
+_CHANCE = "a probability, from 0 to 1"
+_OWNER = "the unit is that of the field that holds it"
 _FRACTION = "a fraction of what the host has, and said so by the class"
 #: ``Class.field`` -> why it has no unit. An entry that is no longer needed fails the test.
 UNITLESS = {
     "Accepted.attempt": _NUMBER,
+    "Calibration.count": _COUNT,
+    "Calibration.outage_factor": _FACTOR,
+    "Calibration.pause_factor": _FACTOR,
+    "Calibration.sent_factor": _FACTOR,
+    "Calibration.total_factor": _FACTOR,
     "Candidate.cpu_after": _FRACTION,
     "Candidate.memory_after": _FRACTION,
     "Cluster.generation": _NUMBER,
+    "Estimate.count": _COUNT,
+    "Estimate.value": _OWNER,
+    "Forecast.converges": _CHANCE,
+    "Forecast.keeps_promise": _CHANCE,
     "HostRecord.cores_overcommit": "a ratio: vCPUs for each core",
     "HostVersions.libvirt": "a version in libvirt's own numbering",
     "HostVersions.qemu": "a version in libvirt's own numbering",
@@ -35,10 +47,17 @@ UNITLESS = {
     "Plan.parallel": _COUNT,
     "Probe.tcp_port": "a port",
     "Progress.iteration": _NUMBER,
+    "Progress.postcopy_requests": _COUNT,
+    "Range.high": _OWNER,
+    "Range.likely": _OWNER,
+    "Range.low": _OWNER,
+    "Recipe.channels": _COUNT,
     "Reservation.vcpus": _COUNT,
     "Result.rounds": _COUNT,
     "Round.number": _NUMBER,
+    "Score.rounds": _COUNT,
     "Vm.vcpus": _COUNT,
+    "VmKnowledge.migrations": _COUNT,
     "VmPolicy.priority": "an order among VMs",
 }
 

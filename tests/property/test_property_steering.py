@@ -13,7 +13,7 @@ from hypothesis import event, given, settings
 
 from godwit.core.model import Round
 from godwit.core.plan import Recipe
-from godwit.core.precopy import GiveUp, Keep, RaisePause, steer
+from godwit.core.precopy import GiveUp, Keep, RaisePause, Situation, steer
 from godwit.core.units import GIB, MIB
 from tests.unit.core.builders import recipe, round_
 from tests.unit.core.simulated_precopy import ROUNDS_KEPT, Dirtying, Ended, Guest, run
@@ -163,7 +163,7 @@ def test_no_sequence_of_rounds_at_all_breaks_the_promise(
     seen: tuple[Round, ...] = ()
     for number, mib in enumerate(leaves, start=1):
         seen = (*seen, round_(number, leaves=mib, at=number * every_s, limit=limit_s))
-        match steer(asked, seen, limit_s):
+        match steer(asked, seen, Situation(pause_limit_s=limit_s)):
             case RaisePause(limit_s=raised_s):
                 assert limit_s < raised_s <= asked.pause_max_s
                 limit_s = raised_s

@@ -16,7 +16,8 @@
     │   ├── StepRefused            it did not happen; the guest is where it was
     │   │   └── Aborted            ... because an abort was ordered
     │   ├── OutcomeUnknown         it may have happened; only reading both sides may decide
-    │   └── Unsupported            found by a capability probe, before anything was started
+    │   ├── Unsupported            found by a capability probe, before anything was started
+    │   └── RecordFailed           a record of the network could not be changed; the VM is well
     └── Bug                        ours: an illegal transition, a broken invariant
 
 There are three outcomes and never two: it happened (no error), it did not (``StepRefused``), it
@@ -39,6 +40,7 @@ __all__ = [
     "NoDestination",
     "OutcomeUnknown",
     "PlanStale",
+    "RecordFailed",
     "Refused",
     "StepRefused",
     "StoreBusy",
@@ -170,6 +172,12 @@ class Unsupported(DriverError):
     """A capability that is needed is missing; found before anything was started."""
 
     code = "unsupported"
+
+
+class RecordFailed(DriverError):
+    """A record of the network (DNS, a hook) could not be read or changed."""
+
+    code = "record_failed"
 
 
 class Bug(GodwitError):

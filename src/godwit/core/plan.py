@@ -6,9 +6,21 @@
 from dataclasses import dataclass, replace
 from enum import Enum
 
-from godwit.core.model import HostName, PlanId, VmId
+from godwit.core.model import Forecast, HostName, PlanId, VmId
 
-__all__ = ["Candidate", "Choice", "Move", "Plan", "PlanKind", "Recipe", "Refusal", "Unplaced"]
+__all__ = [
+    "Alternative",
+    "Candidate",
+    "Choice",
+    "Compression",
+    "Move",
+    "Plan",
+    "PlanKind",
+    "Recipe",
+    "Refusal",
+    "Throttle",
+    "Unplaced",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,29 +83,104 @@ class Choice:
         return next((one for one in self.candidates if one.host == host), None)
 
 
+class Compression(Enum):
+    """What is done to pages before they are sent."""
+
+    NONE = "none"
+    #: Each channel compresses its pages; needs channels.
+    ZSTD = "zstd"
+    #: Pages sent before are sent again as differences; excludes channels.
+    XBZRLE = "xbzrle"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Throttle:
+    """Bounds for slowing vCPUs: fractions of their time that they are kept from running.
+
+    Armed with the start of the migration at ``initial_fraction``, which is meant to be unfelt;
+    steering orders steps of ``increment_fraction`` when it must, never above ``most_fraction``.
+    """
+
+    initial_fraction: float = 0.01
+    increment_fraction: float = 0.2
+    most_fraction: float = 0.99
+
+    def __post_init__(self) -> None:
+        in_order = 0 < self.initial_fraction <= self.most_fraction <= 0.99
+        if not (in_order and 0 < self.increment_fraction <= 0.99):
+            msg = f"the bounds of {self} are not in order"
+            raise ValueError(msg)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
     """The parameters of one migration.
 
-    The pause limit starts at ``pause_start_s`` and is never raised above ``pause_max_s``.
-    ``bandwidth_bytes_per_s`` None leaves the stream unlimited. ``link_bytes_per_s`` is the speed
-    of the path where it is known, and bounds what steering believes of its measurements.
+    The pause limit starts at ``pause_start_s`` and is never raised above ``pause_max_s``, the
+    promise; where ``pause_longer_s`` stands, the VM's owner permits that much as the last resort.
+    ``bandwidth_bytes_per_s`` None leaves the stream unlimited; ``bandwidth_is_hard`` says that a
+    person set it, so that steering must not raise it. ``link_bytes_per_s`` is the speed of the
+    path where it is known, and bounds what steering believes of its measurements.
+    ``switchover_bytes_per_s`` tells the hypervisor what the path carries when a limited stream
+    switches over. ``channels`` 0 is one plain stream. ``throttle`` and ``postcopy`` permit: they
+    are armed at the start, and ordered by steering only when needed. ``deadline_s`` is how long
+    the whole migration may take.
     """
 
     pause_start_s: float
     pause_max_s: float
     bandwidth_bytes_per_s: float | None = None
     link_bytes_per_s: float | None = None
+    pause_longer_s: float | None = None
+    bandwidth_is_hard: bool = False
+    switchover_bytes_per_s: float | None = None
+    channels: int = 0
+    compression: Compression = Compression.NONE
+    throttle: Throttle | None = None
+    postcopy: bool = False
+    deadline_s: float | None = None
 
     def __post_init__(self) -> None:
         if not 0 < self.pause_start_s <= self.pause_max_s:
             msg = f"pause limits {self.pause_start_s} and {self.pause_max_s} are not in order"
             raise ValueError(msg)
+        if self.compression is Compression.ZSTD and not self.channels:
+            msg = "zstd compresses channels, and there are none"
+            raise ValueError(msg)
+        if self.channels and (self.compression is Compression.XBZRLE or self.postcopy):
+            msg = "channels go with neither xbzrle nor post-copy"
+            raise ValueError(msg)
+
+    @property
+    def pause_ceiling_s(self) -> float:
+        """The highest pause limit that may ever be ordered."""
+        return max(self.pause_max_s, self.pause_longer_s or 0.0)
+
+    @property
+    def stream(self) -> str:
+        """The kind of stream, by which bandwidth is learnt: plain, xbzrle, multifd-2, ..."""
+        if not self.channels:
+            return "plain" if self.compression is Compression.NONE else self.compression.value
+        kind = f"multifd-{self.channels}"
+        return kind if self.compression is Compression.NONE else f"{kind}-{self.compression.value}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alternative:
+    """A recipe that was weighed. ``excluded`` says why it can't be used; else it has a forecast."""
+
+    recipe: Recipe
+    forecast: Forecast | None
+    name: str
+    excluded: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Move:
-    """One planned move. ``choice`` keeps every host's answer, so that "why" never has to guess."""
+    """One planned move. ``choice`` keeps every host's answer, so that "why" never has to guess.
+
+    ``recipe_reason`` says why this recipe, ``alternatives`` what was weighed, the chosen one first.
+    """
 
     vm: VmId
     vm_name: str
@@ -105,6 +192,9 @@ class Move:
     reason: str
     choice: Choice
     warnings: tuple[str, ...] = ()
+    forecast: Forecast | None = None
+    recipe_reason: str = ""
+    alternatives: tuple[Alternative, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

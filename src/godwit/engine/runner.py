@@ -152,9 +152,8 @@ class Runner:
             vm=move.vm,
             peer_uri=destination.peer_uri,
             migration_address=destination.migration_address,
-            bandwidth_bytes_per_s=move.recipe.bandwidth_bytes_per_s,
-            pause_limit_s=move.recipe.pause_start_s,
             persistent=vm.persistent,
+            recipe=move.recipe,
         )
 
     async def _open_outage(self, vm: Vm) -> None:

@@ -24,7 +24,7 @@ from godwit.core.migration import (
     VcpusStopped,
 )
 from godwit.core.model import Presence, Progress, Round
-from godwit.core.precopy import GiveUp, Keep, RaisePause, steer
+from godwit.core.precopy import GiveUp, Keep, RaisePause, Situation, steer
 from godwit.core.units import MIB, format_bytes
 from godwit.engine.record import Record
 from godwit.ports import Clock, HypervisorEvent, HypervisorEventKind, HypervisorHost, MigrationStats
@@ -257,7 +257,8 @@ class Watch:
 
     async def _steer(self) -> None:
         migration = self._record.migration
-        order = steer(migration.move.recipe, migration.rounds, migration.pause_limit_s)
+        situation = Situation(pause_limit_s=migration.pause_limit_s)
+        order = steer(migration.move.recipe, migration.rounds, situation)
         match order:
             case Keep():
                 if self._limit_is_owed:

@@ -69,6 +69,7 @@ TABLE: Final[Mapping[str, Statuses]] = {
     "aborted": Statuses(409, ExitStatus.WORK_FAILED),
     "outcome_unknown": Statuses(504, ExitStatus.UNKNOWN),
     "unsupported": Statuses(502, ExitStatus.WORLD_WRONG),
+    "record_failed": Statuses(502, ExitStatus.WORLD_WRONG),
     "controller_unreachable": Statuses(503, ExitStatus.WORLD_WRONG),
     "lab_failed": Statuses(500, ExitStatus.WORK_FAILED),
     "lab_misused": Statuses(400, ExitStatus.BAD_INPUT),

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from godwit.core.model import Round
 from godwit.core.plan import Recipe
-from godwit.core.precopy import GiveUp, Keep, Order, RaisePause, steer
+from godwit.core.precopy import GiveUp, Keep, Order, RaisePause, Situation, steer
 
 __all__ = ["Dirtying", "Ended", "Guest", "run"]
 
@@ -101,7 +101,7 @@ def run(
     bandwidth_bytes_per_s: float,
     *,
     rounds_max: int,
-    steering: Callable[[Recipe, tuple[Round, ...], float], Order] = steer,
+    steering: Callable[[Recipe, tuple[Round, ...], Situation], Order] = steer,
 ) -> Ended:
     """Copy until it switches over, is given up, or ``rounds_max`` rounds have passed."""
     ended = Ended(limit_s=recipe.pause_start_s)
@@ -122,7 +122,9 @@ def run(
         if number > 1 and remaining < bandwidth_bytes_per_s * ended.limit_s:
             ended.residual_s = remaining / bandwidth_bytes_per_s
             return ended
-        order = steering(recipe, tuple(ended.rounds[-ROUNDS_KEPT:]), ended.limit_s)
+        order = steering(
+            recipe, tuple(ended.rounds[-ROUNDS_KEPT:]), Situation(pause_limit_s=ended.limit_s)
+        )
         ended.orders.append(order)
         match order:
             case GiveUp():

@@ -10,7 +10,7 @@ import pytest
 
 from godwit.core.model import Round
 from godwit.core.plan import Recipe
-from godwit.core.precopy import GiveUp, Keep, Order, RaisePause, steer
+from godwit.core.precopy import GiveUp, Keep, Order, RaisePause, Situation, steer
 from godwit.core.units import MIB
 from tests.unit.core.builders import recipe, round_
 
@@ -28,44 +28,54 @@ def rounds(*leaves: float, limit: float = 0.03, every: float = 1.0) -> tuple[Rou
 
 def at_max(*leaves: float, every: float = 5.0, most: float = 0.3) -> Order:
     """Steer with the limit at its maximum since the start."""
-    return steer(recipe(most=most), rounds(*leaves, limit=most, every=every), most)
+    return steer(
+        recipe(most=most), rounds(*leaves, limit=most, every=every), Situation(pause_limit_s=most)
+    )
 
 
 class TestLeftAlone:
     def test_the_first_sync_and_the_first_pass_say_nothing(self) -> None:
-        assert isinstance(steer(recipe(), (), 0.03), Keep)
-        assert isinstance(steer(recipe(), rounds(), 0.03), Keep)
-        assert isinstance(steer(recipe(), rounds(2000), 0.03), Keep)
+        assert isinstance(steer(recipe(), (), Situation(pause_limit_s=0.03)), Keep)
+        assert isinstance(steer(recipe(), rounds(), Situation(pause_limit_s=0.03)), Keep)
+        assert isinstance(steer(recipe(), rounds(2000), Situation(pause_limit_s=0.03)), Keep)
 
     @pytest.mark.parametrize("share", [0.1, 0.5, 0.8, 0.89])
     def test_a_copy_that_converges_is(self, share: float) -> None:
         leaves = [1000 * share**n for n in range(40)]
         for count in range(1, len(leaves)):
-            assert isinstance(steer(recipe(), rounds(*leaves[:count]), 0.03), Keep)
+            assert isinstance(
+                steer(recipe(), rounds(*leaves[:count]), Situation(pause_limit_s=0.03)), Keep
+            )
 
     def test_a_single_burst_is(self) -> None:
-        assert isinstance(steer(recipe(), rounds(100, 50, 90), 0.03), Keep)
-        assert isinstance(steer(recipe(), rounds(100, 50, 90, 25), 0.03), Keep)
+        assert isinstance(steer(recipe(), rounds(100, 50, 90), Situation(pause_limit_s=0.03)), Keep)
+        assert isinstance(
+            steer(recipe(), rounds(100, 50, 90, 25), Situation(pause_limit_s=0.03)), Keep
+        )
 
     def test_bursts_between_rounds_of_progress_are(self) -> None:
         leaves = (100, 60, 100, 36, 100, 21, 100, 12)
         for count in range(1, len(leaves) + 1):
-            assert isinstance(steer(recipe(), rounds(*leaves[:count]), 0.03), Keep)
+            assert isinstance(
+                steer(recipe(), rounds(*leaves[:count]), Situation(pause_limit_s=0.03)), Keep
+            )
 
     def test_a_copy_without_a_measured_bandwidth_is(self) -> None:
         blind = tuple(replace(one, bandwidth_bytes_per_s=0.0) for one in rounds(100, 100, 100, 100))
-        assert isinstance(steer(recipe(), blind, 0.03), Keep)
+        assert isinstance(steer(recipe(), blind, Situation(pause_limit_s=0.03)), Keep)
 
 
 class TestRaised:
     def test_a_second_round_without_progress_raises_it(self) -> None:
-        order = steer(recipe(), rounds(100, 50, 49, 48), 0.03)
+        order = steer(recipe(), rounds(100, 50, 49, 48), Situation(pause_limit_s=0.03))
         assert isinstance(order, RaisePause)
         assert "48.0 MiB" in order.why
         assert "30 ms" in order.why
 
     def test_progress_is_measured_against_the_best_round_not_the_last(self) -> None:
-        assert isinstance(steer(recipe(), rounds(50, 100, 80), 0.03), RaisePause)
+        assert isinstance(
+            steer(recipe(), rounds(50, 100, 80), Situation(pause_limit_s=0.03)), RaisePause
+        )
 
     @pytest.mark.parametrize(
         ("leaves", "limit_s", "most_s", "expected_s"),
@@ -81,19 +91,24 @@ class TestRaised:
         self, leaves: float, limit_s: float, most_s: float, expected_s: float
     ) -> None:
         stalled = rounds(leaves, leaves, leaves, limit=limit_s)
-        order = steer(recipe(most=most_s), stalled, limit_s)
+        order = steer(recipe(most=most_s), stalled, Situation(pause_limit_s=limit_s))
         assert isinstance(order, RaisePause)
         assert order.limit_s == pytest.approx(expected_s)
 
     def test_the_promise_itself_is_reached_exactly(self) -> None:
         most_s = 0.1 + 0.2
-        order = steer(recipe(most=most_s), rounds(900, 900, 900, limit=0.29), 0.29)
+        order = steer(
+            recipe(most=most_s), rounds(900, 900, 900, limit=0.29), Situation(pause_limit_s=0.29)
+        )
         assert order == RaisePause(limit_s=most_s, why=getattr(order, "why", ""))
 
     def test_a_bandwidth_above_what_the_path_carries_is_not_believed(self) -> None:
         path = Recipe(pause_start_s=0.03, pause_max_s=1.0, link_bytes_per_s=50 * MIB)
         stalled = rounds(4.0, 4.0, 4.0)
-        believed, bounded = steer(recipe(most=1.0), stalled, 0.03), steer(path, stalled, 0.03)
+        believed, bounded = (
+            steer(recipe(most=1.0), stalled, Situation(pause_limit_s=0.03)),
+            steer(path, stalled, Situation(pause_limit_s=0.03)),
+        )
         assert isinstance(believed, RaisePause)
         assert isinstance(bounded, RaisePause)
         assert believed.limit_s == pytest.approx(0.046)
@@ -103,7 +118,9 @@ class TestRaised:
 class TestGivenUp:
     def test_never_below_the_promise(self) -> None:
         forever = rounds(*[500.0] * 199, limit=0.29, every=60.0)
-        assert isinstance(steer(recipe(most=0.3), forever, 0.29), RaisePause)
+        assert isinstance(
+            steer(recipe(most=0.3), forever, Situation(pause_limit_s=0.29)), RaisePause
+        )
 
     def test_after_twelve_rounds_in_a_row_that_brought_nothing(self) -> None:
         assert isinstance(at_max(500, *[500] * 11), Keep)
@@ -117,7 +134,7 @@ class TestGivenUp:
         below = rounds(500, *[500] * 30, limit=0.2)
         last = rounds(500, *[500] * 41)[-11:]
         now = (*below, *(replace(one, pause_limit_s=0.3) for one in last))
-        assert isinstance(steer(recipe(most=0.3), now, 0.3), Keep)
+        assert isinstance(steer(recipe(most=0.3), now, Situation(pause_limit_s=0.3)), Keep)
 
     def test_rounds_that_made_progress_do_not_count(self) -> None:
         shrinking = [4000 * 0.85**n for n in range(20)]
@@ -144,4 +161,4 @@ class TestGivenUp:
     def test_twelve_rounds_are_not_waited_for_again_when_a_controller_took_over(self) -> None:
         """The rounds come from the journal; the window that is kept may have lost the first."""
         window = rounds(500, *[500] * 40, limit=0.3, every=5.0)[20:]
-        assert isinstance(steer(recipe(most=0.3), window, 0.3), GiveUp)
+        assert isinstance(steer(recipe(most=0.3), window, Situation(pause_limit_s=0.3)), GiveUp)

@@ -8,6 +8,7 @@ import pytest
 
 from godwit.core.errors import OutcomeUnknown, StepRefused
 from godwit.core.model import HostName, HostRecord, Presence, VmId
+from godwit.core.plan import Recipe
 from godwit.drivers.libvirt import LibvirtHost
 from godwit.drivers.libvirt import host as driver
 from godwit.ports import HypervisorEventKind, MigrationOrder
@@ -16,9 +17,8 @@ ORDER = MigrationOrder(
     vm=VmId("uuid-of-web"),
     peer_uri="qemu+tls://b/system",
     migration_address=None,
-    bandwidth_bytes_per_s=None,
-    pause_limit_s=0.02,
     persistent=True,
+    recipe=Recipe(pause_start_s=0.02, pause_max_s=1.0),
 )
 
 

@@ -188,7 +188,7 @@ class GatedHost:
 
     async def migrate(self, order: MigrationOrder) -> None:
         self._intent(order.vm, "migrate", lambda one: isinstance(one, StartOrdered))
-        self._stage.orders.append(("migrate", order.pause_limit_s))
+        self._stage.orders.append(("migrate", order.recipe.pause_start_s))
         await self._through("migrate", lambda: self._inner.migrate(order))
 
     async def progress(self, vm: VmId) -> Progress | None:

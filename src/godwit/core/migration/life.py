@@ -176,10 +176,10 @@ def _apply(migration: Migration, event: Event) -> Migration:  # noqa: C901, PLR0
 
 def _set_pause_limit(migration: Migration, event: PauseLimitOrdered) -> Migration:
     # Asked this way round, so that a limit that is not a number is refused too.
-    if not 0 < event.limit_s <= migration.move.recipe.pause_max_s:
+    if not 0 < event.limit_s <= migration.move.recipe.pause_ceiling_s:
         raise Bug(
             "a pause limit above the promise was ordered, or none at all",
-            evidence=f"{event.limit_s} s, promised {migration.move.recipe.pause_max_s} s",
+            evidence=f"{event.limit_s} s, permitted {migration.move.recipe.pause_ceiling_s} s",
         )
     return replace(migration, pause_limit_s=event.limit_s)
 

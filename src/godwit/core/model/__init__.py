@@ -5,7 +5,9 @@ carry the time at which they were read. An unreachable host is unknown, never ab
 """
 
 from godwit.core.model.cluster import Cluster, CpuAnswer, DiskSighting, Reservation, VmGroup
+from godwit.core.model.forecast import Forecast, Range, Score
 from godwit.core.model.host import (
+    Feature,
     Host,
     HostObservation,
     HostRecord,
@@ -14,38 +16,61 @@ from godwit.core.model.host import (
     StoragePool,
 )
 from godwit.core.model.ids import DrainId, HostName, MigrationId, PlanId, VmId
+from godwit.core.model.knowledge import (
+    Calibration,
+    DirtyObservation,
+    DirtySource,
+    Estimate,
+    Knowledge,
+    PathKey,
+    PathKnowledge,
+    VmKnowledge,
+)
 from godwit.core.model.policy import Probe, VmPolicy
 from godwit.core.model.presence import Presence, RunState, VmSighting
-from godwit.core.model.rounds import Progress, Round
+from godwit.core.model.rounds import Progress, Round, Sample
 from godwit.core.model.vm import Blocker, Disk, DiskKind, Nic, Vm
 
 __all__ = [
     "Blocker",
+    "Calibration",
     "Cluster",
     "CpuAnswer",
+    "DirtyObservation",
+    "DirtySource",
     "Disk",
     "DiskKind",
     "DiskSighting",
     "DrainId",
+    "Estimate",
+    "Feature",
+    "Forecast",
     "Host",
     "HostName",
     "HostObservation",
     "HostRecord",
     "HostVersions",
+    "Knowledge",
     "Link",
     "MigrationId",
     "Nic",
+    "PathKey",
+    "PathKnowledge",
     "PlanId",
     "Presence",
     "Probe",
     "Progress",
+    "Range",
     "Reservation",
     "Round",
     "RunState",
+    "Sample",
+    "Score",
     "StoragePool",
     "Vm",
     "VmGroup",
     "VmId",
+    "VmKnowledge",
     "VmPolicy",
     "VmSighting",
 ]

@@ -6,6 +6,7 @@ from enum import Enum
 
 from godwit.core.model.host import Host
 from godwit.core.model.ids import HostName, VmId
+from godwit.core.model.knowledge import Knowledge
 from godwit.core.model.vm import Vm
 
 __all__ = ["Cluster", "CpuAnswer", "DiskSighting", "Reservation", "VmGroup"]
@@ -56,7 +57,8 @@ class Cluster:
 
     ``generation`` grows with every change that Godwit makes or sees. ``cpu_answers`` and
     ``disk_sightings`` hold the hypervisors' own answers to questions that the rules need; a
-    missing key means that nobody asked, which a rule must treat as unknown.
+    missing key means that nobody asked, which a rule must treat as unknown. ``known`` is what was
+    learnt before this reading.
     """
 
     generation: int
@@ -67,6 +69,7 @@ class Cluster:
     reservations: tuple[Reservation, ...] = ()
     cpu_answers: Mapping[tuple[VmId, HostName], CpuAnswer] = field(default_factory=dict)
     disk_sightings: Mapping[tuple[VmId, str, HostName], DiskSighting] = field(default_factory=dict)
+    known: Knowledge = field(default_factory=Knowledge)
 
     def host(self, name: HostName) -> Host:
         """Return the host of that name; KeyError when there is none."""

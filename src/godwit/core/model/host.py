@@ -2,10 +2,19 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import Enum
 
 from godwit.core.model.ids import HostName
 
-__all__ = ["Host", "HostObservation", "HostRecord", "HostVersions", "Link", "StoragePool"]
+__all__ = [
+    "Feature",
+    "Host",
+    "HostObservation",
+    "HostRecord",
+    "HostVersions",
+    "Link",
+    "StoragePool",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +59,24 @@ class HostVersions:
 
 def _dotted(number: int) -> str:
     return f"{number // 1_000_000}.{number // 1000 % 1000}.{number % 1000}"
+
+
+class Feature(Enum):
+    """What a host's hypervisor can do in a migration; both hosts must have it to use it."""
+
+    #: Several channels for the memory stream.
+    MULTIFD = "multifd"
+    #: Compression of the channels.
+    ZSTD = "zstd"
+    #: Differences against a cache of pages, from the second pass on.
+    XBZRLE = "xbzrle"
+    #: Slowing vCPUs that write too fast.
+    THROTTLE = "throttle"
+    POSTCOPY = "postcopy"
+    #: A broken post-copy can be taken up again.
+    POSTCOPY_RECOVERY = "postcopy-recovery"
+    #: The bandwidth of the switch-over can be told apart from that of the copy.
+    SWITCHOVER_HINT = "switchover-hint"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +125,7 @@ class HostObservation:
     links: tuple[Link, ...]
     lacks: tuple[str, ...]
     taken_at_s: float
+    features: frozenset[Feature] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-__all__ = ["Progress", "Round"]
+__all__ = ["Progress", "Round", "Sample"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +22,20 @@ class Progress:
     dirty_bytes_per_s: float
     bandwidth_bytes_per_s: float
     expected_pause_s: float
+    throttle_fraction: float = 0.0
+    postcopy_requests: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """A point between the rounds, kept for the record: what was seen, and the limits in force."""
+
+    taken_at_s: float
+    remaining_bytes: int
+    transferred_bytes: int
+    dirty_bytes_per_s: float
+    bandwidth_bytes_per_s: float
+    throttle_fraction: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +43,9 @@ class Round:
     """One pass of pre-copy, as it stood right after the sync that ended it.
 
     ``number`` counts from 1. ``remaining_bytes`` is what the guest wrote during the pass and what
-    a switch-over at this instant would have to send while the guest stands still.
+    a switch-over at this instant would have to send while the guest stands still. ``took_s`` is how
+    long the pass lasted; None of the first sync, which is the start of the copy.
+    ``throttle_fraction`` is the part of their time that the vCPUs were kept from running.
     """
 
     number: int
@@ -39,6 +55,8 @@ class Round:
     dirty_bytes_per_s: float
     bandwidth_bytes_per_s: float
     pause_limit_s: float
+    took_s: float | None = None
+    throttle_fraction: float = 0.0
 
     @property
     def implied_pause_s(self) -> float | None:

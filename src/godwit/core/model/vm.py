@@ -59,7 +59,8 @@ class Vm:
     ``memory_bytes`` is the maximum the guest may use: what a host must be able to give.
     ``busy_cores`` is None until two readings exist. ``cpu_xml`` is the ``<cpu>`` element of the
     running guest, to be compared on a destination; empty for a VM that does not run.
-    ``busy_with`` names a libvirt job that stands in the way, else it is empty.
+    ``busy_with`` names a libvirt job that stands in the way, else it is empty. ``resident_bytes``
+    is what its process holds of the host's memory; None where the host does not say.
     """
 
     id: VmId
@@ -82,6 +83,7 @@ class Vm:
     busy_with: str
     policy: VmPolicy
     taken_at_s: float
+    resident_bytes: int | None = None
 
     @property
     def is_active(self) -> bool:

@@ -1,8 +1,25 @@
-"""Pre-copy: the steering of the pause limit while a migration runs.
+"""Pre-copy: the steering of a migration while it runs."""
 
-The forecast of a migration before its start, and the choice between recipes, are not here yet.
-"""
+from godwit.core.precopy.orders import (
+    GiveUp,
+    Keep,
+    Order,
+    RaiseBandwidth,
+    RaisePause,
+    RaiseThrottle,
+    Situation,
+    StartPostcopy,
+)
+from godwit.core.precopy.steering import steer
 
-from godwit.core.precopy.steering import GiveUp, Keep, Order, RaisePause, steer
-
-__all__ = ["GiveUp", "Keep", "Order", "RaisePause", "steer"]
+__all__ = [
+    "GiveUp",
+    "Keep",
+    "Order",
+    "RaiseBandwidth",
+    "RaisePause",
+    "RaiseThrottle",
+    "Situation",
+    "StartPostcopy",
+    "steer",
+]

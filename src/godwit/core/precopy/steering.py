@@ -6,14 +6,14 @@ rest is small, and a stalled copy needs a larger one. Throttling, post-copy and 
 the start are not decided here yet.
 """
 
-from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import Final
 
 from godwit.core.model import Round
 from godwit.core.plan import Recipe
+from godwit.core.precopy.orders import GiveUp, Keep, Order, RaisePause, Situation
 from godwit.core.units import format_bytes, format_duration
 
-__all__ = ["GiveUp", "Keep", "Order", "RaisePause", "steer"]
+__all__ = ["steer"]
 
 #: Progress is a round that leaves at most this share of what the last progress left. Slower
 #: shrinking counts once it has added up to as much.
@@ -40,34 +40,8 @@ _PATIENCE_S: Final = 20.0
 _PATIENCE_ROUNDS_MAX: Final = 150
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Keep:
-    """Leave the limit as it is."""
-
-    why: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RaisePause:
-    """Raise the pause limit to ``limit_s``, which is never above the recipe's maximum."""
-
-    limit_s: float
-    why: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GiveUp:
-    """The promise can't be kept: abort, with the guest unharmed at the source."""
-
-    why: str
-    remedy: str
-
-
-Order: TypeAlias = Keep | RaisePause | GiveUp
-
-
-def steer(recipe: Recipe, rounds: tuple[Round, ...], limit_s: float) -> Order:
-    """Decide after the last of ``rounds``; ``limit_s`` is the limit in force.
+def steer(recipe: Recipe, rounds: tuple[Round, ...], situation: Situation) -> Order:
+    """Decide after the last of ``rounds``.
 
     The first sync is the start of the copy and says nothing. From the second on, a round that
     left clearly less than the best before it is progress, and nothing is changed. Only a stall
@@ -75,7 +49,7 @@ def steer(recipe: Recipe, rounds: tuple[Round, ...], limit_s: float) -> Order:
     """
     if len(rounds) < 3:
         return Keep(why="the first pass" if len(rounds) < 2 else "one more round shows the trend")
-    last = rounds[-1]
+    last, limit_s = rounds[-1], situation.pause_limit_s
     implied_s = _implied_pause_s(recipe, last)
     if implied_s is None:
         return Keep(why="no bandwidth measured yet")

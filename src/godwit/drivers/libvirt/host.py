@@ -148,7 +148,8 @@ class LibvirtHost:
         control = await self._control()
         domain = await self._ask("looking the VM up", control.lookupByUUIDString, order.vm)
         limit_before_s = await self._ask("reading the pause limit", read_pause_limit, domain)
-        await self._ask("setting the pause limit", set_pause_limit, domain, order.pause_limit_s)
+        start_s = order.recipe.pause_start_s
+        await self._ask("setting the pause limit", set_pause_limit, domain, start_s)
         try:
             await self._give_call(order)
         except OutcomeUnknown:

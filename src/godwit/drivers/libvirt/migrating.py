@@ -31,8 +31,8 @@ def run_migration(connection: "libvirt.virConnect", order: MigrationOrder) -> No
     parameters: dict[str, object] = {}
     if order.migration_address is not None:
         parameters[libvirt.VIR_MIGRATE_PARAM_URI] = _migrate_uri(order.migration_address)
-    if order.bandwidth_bytes_per_s is not None:
-        rate_mib = max(1, round(order.bandwidth_bytes_per_s / MIB))
+    if order.recipe.bandwidth_bytes_per_s is not None:
+        rate_mib = max(1, round(order.recipe.bandwidth_bytes_per_s / MIB))
         parameters[libvirt.VIR_MIGRATE_PARAM_BANDWIDTH] = rate_mib
     flags = _FLAGS | (_PERSISTENT if order.persistent else 0)
     domain.migrateToURI3(order.peer_uri, parameters, flags)

@@ -219,7 +219,7 @@ class Job:
 
     def _rate(self) -> float:
         rate = self._world.data_rate(self) if self.is_sending else 0.0
-        limit = self.order.bandwidth_bytes_per_s
+        limit = self.order.recipe.bandwidth_bytes_per_s
         return rate if limit is None else min(rate, limit)
 
     async def _switch(self) -> None:

@@ -175,7 +175,7 @@ class SimulatedWorld:
         """Begin a peer-to-peer migration."""
         destination = self.machine_at(order.peer_uri)
         assert destination is not None, f"no machine at {order.peer_uri}"
-        copy.pause_limit_s = order.pause_limit_s
+        copy.pause_limit_s = order.recipe.pause_start_s
         job = Job(self, source=source, destination=destination, copy=copy, order=order)
         copy.job = job
         self.jobs.append(job)

@@ -1,48 +1,36 @@
-"""What the engine needs from the world: small protocols, declared by their consumer.
+"""What the engine needs from hypervisors: one host to be read, ordered and tuned."""
 
-An implementation maps every foreign failure to the tree in ``godwit.core.errors``. It never
-decides: it reports and carries out.
-"""
-
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
-from godwit.core.migration import Accepted, Event
 from godwit.core.model import (
     CpuAnswer,
-    DrainId,
-    HostName,
+    DirtyObservation,
     HostObservation,
     HostRecord,
-    MigrationId,
-    PlanId,
-    Probe,
     Progress,
     Vm,
     VmId,
+    VmPolicy,
     VmSighting,
 )
-from godwit.core.plan import Plan
+from godwit.core.plan import Recipe
 
 __all__ = [
-    "Clock",
     "Connector",
     "DiskStamp",
     "HostMover",
     "HostReader",
     "HostReading",
+    "HostTuner",
     "HypervisorEvent",
     "HypervisorEventKind",
     "HypervisorHost",
-    "Journal",
     "MigrationOrder",
     "MigrationStats",
-    "Prober",
     "RepairAction",
-    "Store",
-    "StoredDrain",
 ]
 
 
@@ -59,14 +47,15 @@ class MigrationOrder:
     """All that the source must be told.
 
     ``peer_uri`` and ``migration_address`` are those of the destination, as the source reaches them.
+    ``resume`` takes a broken post-copy up again: everything else is as it was ordered before.
     """
 
     vm: VmId
     peer_uri: str
     migration_address: str | None
-    bandwidth_bytes_per_s: float | None
-    pause_limit_s: float
     persistent: bool
+    recipe: Recipe
+    resume: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +88,10 @@ class HypervisorEventKind(Enum):
 
     ITERATION = "iteration"
     VCPUS_STOPPED = "vcpus_stopped"
+    #: On the source: the guest runs at the destination from now on, and pages follow.
+    POSTCOPY_STARTED = "postcopy_started"
+    #: On either side: the stream of a post-copy broke.
+    POSTCOPY_BROKE = "postcopy_broke"
     RESUMED = "resumed"
     STOPPED = "stopped"
     JOB_COMPLETED = "job_completed"
@@ -186,6 +179,46 @@ class HostMover(Protocol):
         ...
 
 
+class HostTuner(Protocol):
+    """What can be ordered of a migration that runs, beside its pause limit, and asked before it.
+
+    Raises: HostUnreachable when nothing could be asked, StepRefused when the hypervisor refuses.
+    """
+
+    async def set_bandwidth(self, vm: VmId, bytes_per_s: float | None) -> None:
+        """Limit the memory stream; None lifts the limit."""
+        ...
+
+    async def raise_throttle(self, vm: VmId, increment_fraction: float) -> None:
+        """Let the hypervisor slow the vCPUs by this much more at each sync, from the next one on.
+
+        Only of a migration whose recipe has a throttle.
+        """
+        ...
+
+    async def start_postcopy(self, vm: VmId) -> None:
+        """Let the guest run at the destination before all of its memory is there.
+
+        Only of a migration whose recipe permits it. There is no way back: see POSTCOPY.
+        """
+        ...
+
+    async def measure_dirtying(self, vm: VmId, *, window_s: float) -> DirtyObservation | None:
+        """Measure how much memory a running VM writes within the window; waits that long.
+
+        None where the hypervisor can't say. Never of a VM that migrates or stands still: refused.
+        """
+        ...
+
+    async def put_policy(self, vm: VmId, policy: VmPolicy) -> None:
+        """Write the fields named in ``policy.given`` into the VM's own metadata, and only those.
+
+        Everything else in the metadata stays as it is. Raises: BadValue when what is there can't
+        be understood.
+        """
+        ...
+
+
 class HypervisorHost(HostReader, HostMover, Protocol):
     """One host, to be read and to be ordered."""
 
@@ -195,113 +228,4 @@ class Connector(Protocol):
 
     def connect(self, record: HostRecord) -> HypervisorHost:
         """Return the host, without talking to it yet."""
-        ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredDrain:
-    """A drain that was accepted, and what became of it; it runs while ``ended_at_s`` is None."""
-
-    id: DrainId
-    plan: PlanId
-    host: HostName
-    accepted_at_s: float
-    ended_at_s: float | None = None
-    cancelled: bool = False
-    interrupted: bool = False
-
-
-class Store(Protocol):
-    """What survives the controller. Every write is durable when the call returns.
-
-    All methods are quick and synchronous; the store belongs to one controller at a time.
-    Raises: StoreBusy when another process holds it, GodwitError when the disk fails.
-    """
-
-    def generation(self) -> int:
-        """The number of the last change of the cluster that Godwit made or saw."""
-        ...
-
-    def next_generation(self) -> int:
-        """Count one change, durably, and return its number."""
-        ...
-
-    def hosts(self) -> tuple[HostRecord, ...]:
-        """All recorded hosts, by name."""
-        ...
-
-    def put_hosts(self, records: Sequence[HostRecord]) -> None:
-        """Add or replace hosts: all of them or, when it fails, none."""
-        ...
-
-    def remove_host(self, name: HostName) -> None:
-        """Forget a host. Raises: UnknownHost."""
-        ...
-
-    def add_plan(self, plan: Plan) -> Plan:
-        """Keep a plan under a new short id (``p-`` and six characters) and return it with it."""
-        ...
-
-    def plan(self, plan_id: PlanId) -> Plan:
-        """Return a plan. Raises: UnknownPlan."""
-        ...
-
-    def put_drain(self, drain: StoredDrain) -> None:
-        """Add or replace a drain."""
-        ...
-
-    def drains(self, *, limit: int) -> tuple[StoredDrain, ...]:
-        """The newest drains, newest first."""
-        ...
-
-
-class Journal(Protocol):
-    """The append-only memory of all migrations: intent before effect, outcome after it."""
-
-    def accept(self, accepted: Accepted) -> None:
-        """Write the birth of a migration, durably."""
-        ...
-
-    def append(self, migration: MigrationId, event: Event) -> None:
-        """Write one event, durably, before its effect is ordered."""
-        ...
-
-    def life(self, migration: MigrationId) -> tuple[Accepted, tuple[Event, ...]]:
-        """Return the birth and all events in order. Raises: UnknownMigration."""
-        ...
-
-    def unfinished(self) -> tuple[MigrationId, ...]:
-        """The migrations whose last event did not end them, oldest first."""
-        ...
-
-    def newest(self, *, limit: int) -> tuple[MigrationId, ...]:
-        """The newest migrations, newest first."""
-        ...
-
-    def mark_ended(self, migration: MigrationId) -> None:
-        """Note that the fold of the journal has ended, so that ``unfinished`` need not fold it."""
-        ...
-
-
-class Prober(Protocol):
-    """Asks a guest over the network whether it answers."""
-
-    async def answers(self, probe: Probe, *, timeout_s: float) -> bool:
-        """Whether the guest answered within the time."""
-        ...
-
-
-class Clock(Protocol):
-    """The two clocks and the sleep of the engine."""
-
-    def now_s(self) -> float:
-        """Wall clock, seconds since the epoch."""
-        ...
-
-    def monotonic_s(self) -> float:
-        """A clock that never goes back, for durations."""
-        ...
-
-    async def sleep(self, duration_s: float) -> None:
-        """Wait."""
         ...

@@ -1,0 +1,81 @@
+"""What steering may order of a running pre-copy, and what it needs to know beside the rounds."""
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+__all__ = [
+    "GiveUp",
+    "Keep",
+    "Order",
+    "RaiseBandwidth",
+    "RaisePause",
+    "RaiseThrottle",
+    "Situation",
+    "StartPostcopy",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Situation:
+    """What is in force right after the last round.
+
+    ``copying_s`` is the time since the copy began. ``throttle_increment_fraction`` is the last
+    ordered step of the throttle, 0 while none was ordered. ``path_is_healthy`` is False when the
+    control connection to either host was lost since the start, or memory stopped moving for a
+    while: then post-copy is not begun.
+    """
+
+    pause_limit_s: float
+    copying_s: float = 0.0
+    bandwidth_bytes_per_s: float | None = None
+    throttle_increment_fraction: float = 0.0
+    path_is_healthy: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keep:
+    """Leave everything as it is."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RaisePause:
+    """Raise the pause limit to ``limit_s``, which is never above the recipe's ceiling."""
+
+    limit_s: float
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RaiseBandwidth:
+    """Raise the limit of the memory stream; None lifts it."""
+
+    bytes_per_s: float | None
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RaiseThrottle:
+    """Slow the vCPUs by ``increment_fraction`` more at each sync from now on."""
+
+    increment_fraction: float
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartPostcopy:
+    """Run the guest at the destination now; the rest of its memory follows."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GiveUp:
+    """The promise can't be kept: abort, with the guest unharmed at the source."""
+
+    why: str
+    remedy: str
+
+
+Order: TypeAlias = Keep | RaisePause | RaiseBandwidth | RaiseThrottle | StartPostcopy | GiveUp
