@@ -26,15 +26,22 @@ from godwit.ports.keeping import (
 )
 from godwit.ports.surroundings import (
     Clock,
+    ForwardingEntry,
+    ForwardingReader,
     GuestPlace,
+    PlaceChange,
+    Prepared,
     Prober,
     RecordKeeper,
+    UpstreamTable,
 )
 
 __all__ = [
     "Clock",
     "Connector",
     "DiskStamp",
+    "ForwardingEntry",
+    "ForwardingReader",
     "GuestPlace",
     "HostMover",
     "HostReader",
@@ -47,9 +54,12 @@ __all__ = [
     "KnowledgeStore",
     "MigrationOrder",
     "MigrationStats",
+    "PlaceChange",
+    "Prepared",
     "Prober",
     "RecordKeeper",
     "RepairAction",
     "Store",
     "StoredDrain",
+    "UpstreamTable",
 ]
