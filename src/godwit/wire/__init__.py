@@ -40,7 +40,6 @@ from godwit.wire.plans import (
     Move,
     Plan,
     PlanRequest,
-    Recipe,
     Unplaced,
     move_to_wire,
     pause_settings_from_wire,
@@ -55,12 +54,14 @@ from godwit.wire.problems import (
     http_status_of,
     problem_from_error,
 )
+from godwit.wire.recipes import Alternative, Forecast, Range, Recipe, Throttle, forecast_to_wire
 from godwit.wire.vms import Cluster, Disk, Nic, Vm, VmPolicy, cluster_to_wire, vm_to_wire
 
 __all__ = [
     "HEARTBEAT_S",
     "PROBLEM_MEDIA_TYPE",
     "Acceptance",
+    "Alternative",
     "Candidate",
     "Choice",
     "Cluster",
@@ -70,6 +71,7 @@ __all__ = [
     "DrainRequest",
     "ExitStatus",
     "Failure",
+    "Forecast",
     "Host",
     "HostObservation",
     "HostRecord",
@@ -87,12 +89,14 @@ __all__ = [
     "PlanRequest",
     "Problem",
     "Progress",
+    "Range",
     "Recipe",
     "Refusal",
     "Result",
     "Round",
     "Status",
     "StoragePool",
+    "Throttle",
     "Unplaced",
     "Version",
     "Vm",
@@ -102,6 +106,7 @@ __all__ = [
     "cluster_to_wire",
     "error_from_problem",
     "exit_status_of",
+    "forecast_to_wire",
     "host_record_from_wire",
     "host_record_to_wire",
     "host_to_wire",

@@ -4,6 +4,7 @@ from godwit.core import migration as core
 from godwit.core import model
 from godwit.wire.journal import JournalEntry
 from godwit.wire.plans import Move
+from godwit.wire.recipes import Forecast, Recipe, forecast_to_wire, recipe_to_wire
 from godwit.wire.shape import Reply
 
 __all__ = [
@@ -54,10 +55,15 @@ class Round(Reply):
     bandwidth_bytes_per_s: float
     pause_limit_s: float
     implied_pause_s: float | None
+    took_s: float | None = None
+    throttle_fraction: float = 0.0
 
 
 class Progress(Reply):
-    """One reading of a running migration. ``remaining_bytes`` is of the present round alone."""
+    """One reading of a running migration. ``remaining_bytes`` is of the present round alone.
+
+    ``postcopy_requests`` counts the pages that the guest had to wait for at the destination.
+    """
 
     taken_at_s: float
     iteration: int
@@ -68,6 +74,8 @@ class Progress(Reply):
     dirty_bytes_per_s: float
     bandwidth_bytes_per_s: float
     expected_pause_s: float
+    throttle_fraction: float = 0.0
+    postcopy_requests: int = 0
 
 
 class Migration(Reply):
@@ -100,6 +108,8 @@ class Migration(Reply):
     last_reading: str
     failure: Failure | None
     result: Result | None
+    recipe: Recipe
+    forecast: Forecast | None = None
 
 
 class MigrationDetail(Migration):
@@ -137,6 +147,8 @@ def round_to_wire(one: model.Round) -> Round:
         bandwidth_bytes_per_s=one.bandwidth_bytes_per_s,
         pause_limit_s=one.pause_limit_s,
         implied_pause_s=one.implied_pause_s,
+        took_s=one.took_s,
+        throttle_fraction=one.throttle_fraction,
     )
 
 
@@ -152,6 +164,8 @@ def progress_to_wire(progress: model.Progress) -> Progress:
         dirty_bytes_per_s=progress.dirty_bytes_per_s,
         bandwidth_bytes_per_s=progress.bandwidth_bytes_per_s,
         expected_pause_s=progress.expected_pause_s,
+        throttle_fraction=progress.throttle_fraction,
+        postcopy_requests=progress.postcopy_requests,
     )
 
 
@@ -186,6 +200,8 @@ def migration_to_wire(migration: core.Migration) -> Migration:
         last_reading=migration.last_reading,
         failure=failure_to_wire(migration.failure) if migration.failure is not None else None,
         result=_result(migration.result) if migration.result is not None else None,
+        recipe=recipe_to_wire(move.recipe),
+        forecast=forecast_to_wire(move.forecast),
     )
 
 

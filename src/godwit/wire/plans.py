@@ -7,6 +7,14 @@ from pydantic import Field
 from godwit.core import plan as core
 from godwit.core.planner import PauseSettings
 from godwit.wire.choices import Choice, Refusal, choice_to_wire, refusal_to_wire
+from godwit.wire.recipes import (
+    Alternative,
+    Forecast,
+    Recipe,
+    alternative_to_wire,
+    forecast_to_wire,
+    recipe_to_wire,
+)
 from godwit.wire.shape import Reply, Request
 
 __all__ = [
@@ -16,7 +24,6 @@ __all__ = [
     "Move",
     "Plan",
     "PlanRequest",
-    "Recipe",
     "Unplaced",
     "move_to_wire",
     "pause_settings_from_wire",
@@ -53,17 +60,11 @@ class DrainRequest(_Asked):
 PlanRequest = Annotated[MigrateRequest | DrainRequest, Field(discriminator="kind")]
 
 
-class Recipe(Reply):
-    """The parameters of one migration."""
-
-    pause_start_s: float
-    pause_max_s: float
-    bandwidth_bytes_per_s: float | None
-    link_bytes_per_s: float | None
-
-
 class Move(Reply):
-    """One planned move, with the reason for its destination and every host's answer."""
+    """One planned move, with the reason for its destination and every host's answer.
+
+    ``recipe_reason`` says why this recipe, ``alternatives`` what was weighed, the chosen first.
+    """
 
     vm: str
     vm_name: str
@@ -75,6 +76,9 @@ class Move(Reply):
     reason: str
     warnings: tuple[str, ...]
     choice: Choice
+    forecast: Forecast | None = None
+    recipe_reason: str = ""
+    alternatives: tuple[Alternative, ...] = ()
 
 
 class Unplaced(Reply):
@@ -136,7 +140,6 @@ def plan_to_wire(plan: core.Plan) -> Plan:
 
 def move_to_wire(move: core.Move) -> Move:
     """Convert a move."""
-    recipe = move.recipe
     return Move(
         vm=move.vm,
         vm_name=move.vm_name,
@@ -144,15 +147,13 @@ def move_to_wire(move: core.Move) -> Move:
         destination=move.destination,
         memory_bytes=move.memory_bytes,
         vcpus=move.vcpus,
-        recipe=Recipe(
-            pause_start_s=recipe.pause_start_s,
-            pause_max_s=recipe.pause_max_s,
-            bandwidth_bytes_per_s=recipe.bandwidth_bytes_per_s,
-            link_bytes_per_s=recipe.link_bytes_per_s,
-        ),
+        recipe=recipe_to_wire(move.recipe),
         reason=move.reason,
         warnings=move.warnings,
         choice=choice_to_wire(move.choice),
+        forecast=forecast_to_wire(move.forecast),
+        recipe_reason=move.recipe_reason,
+        alternatives=tuple(alternative_to_wire(one) for one in move.alternatives),
     )
 
 

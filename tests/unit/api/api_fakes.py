@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import uvicorn
+from api_forecasts import forecast_plan
 from api_scene import (
     MIB,
     T0,
@@ -107,6 +108,8 @@ class FakeController:
     cluster: Cluster = field(default_factory=make_cluster)
     plots: dict[str, Plot] = field(default_factory=dict)
     raises: Exception | None = None
+    #: Whether plans permit post-copy.
+    postcopy: bool = False
     plans: dict[PlanId, Plan] = field(default_factory=dict)
     lives: dict[MigrationId, tuple[Accepted, list[Event]]] = field(default_factory=dict)
     values: dict[MigrationId, Migration] = field(default_factory=dict)
@@ -195,6 +198,7 @@ class FakeController:
         return self._keep(plan_drain(await self.scan(), host, parallel=parallel, settings=settings))
 
     def _keep(self, plan: Plan) -> Plan:
+        plan = forecast_plan(plan, postcopy=self.postcopy)
         plan = plan.with_id(PlanId(f"p-{len(self.plans):06x}"))
         self.plans[plan.id] = plan
         return plan

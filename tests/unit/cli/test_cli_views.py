@@ -18,6 +18,10 @@ from godwit.cli.words import outage_words, pause_words, round_rest, steps_line
 
 _ACCEPTED = wire.Acceptance(plan="p-1", migrations=("m-1",), drain=None, last_notice=1)
 
+_RECIPE = wire.Recipe(
+    pause_start_s=0.02, pause_max_s=0.3, bandwidth_bytes_per_s=None, link_bytes_per_s=None
+)
+
 
 def _migration(**changes: object) -> wire.Migration:
     fields = {
@@ -29,7 +33,7 @@ def _migration(**changes: object) -> wire.Migration:
         "ended_at_s": None,
         "memory_bytes": 2**31, "pause_limit_s": 0.03, "pause_max_s": 0.3, "rounds_done": 0,
         "last_round": None,
-        "last_reading": "", "failure": None, "result": None,
+        "last_reading": "", "failure": None, "result": None, "recipe": _RECIPE,
     }  # fmt: skip
     return wire.Migration(**(fields | changes))  # type: ignore[arg-type]
 

@@ -1,7 +1,8 @@
-"""A plan before it is accepted: every move with its reason, every refusal, every remedy."""
+"""A plan before it is accepted: every move with its reason, its forecast, every refusal."""
 
 from godwit import wire
 from godwit.cli.screen import Screen
+from godwit.cli.views.forecast import show_forecast, show_forecast_line, show_total
 from godwit.cli.words import bandwidth_of
 from godwit.core.units import format_bytes, format_duration
 
@@ -15,6 +16,7 @@ def show_plan(screen: Screen, plan: wire.Plan) -> None:
     for number, move in enumerate(plan.moves, start=1):
         lead = f"{number}. " if plan.kind == "drain" else ""
         _show_move(screen, move, lead)
+    show_total(screen, plan)
     show_unplaced(screen, plan.unplaced)
     for note in plan.notes:
         screen.line(f"Note: {note}")
@@ -38,13 +40,14 @@ def _show_move(screen: Screen, move: wire.Move, lead: str) -> None:
     for candidate in move.choice.candidates:
         for refusal in candidate.refusals:
             screen.line(f"Not {candidate.host}: {refusal.why}", indent=indent)
-    limit = format_duration(move.recipe.pause_max_s)
-    screen.line(
-        f"Pause at most {limit}; sends {bandwidth_of(move.recipe)}.",
-        indent=indent,
-    )
     for warning in move.warnings:
         screen.line(f"Warning: {warning}", indent=indent, style="yellow")
+    if lead:
+        limit = format_duration(move.recipe.pause_max_s)
+        screen.line(f"Pause at most {limit}; sends {bandwidth_of(move.recipe)}.", indent=indent)
+        show_forecast_line(screen, move, indent=indent)
+    else:
+        show_forecast(screen, move, indent=indent)
 
 
 def show_unplaced(screen: Screen, unplaced: tuple[wire.Unplaced, ...]) -> None:
