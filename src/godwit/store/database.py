@@ -1,4 +1,4 @@
-"""The database file: opened, set up, and checked for its version. No value of the core is known.
+"""The database file: opened, set up, brought to the schema of today. It knows no value of the core.
 
 SQLite in WAL mode with ``synchronous=FULL``: a transaction is on the disk when it returns. It must
 only be opened by the process that holds the ownership of its folder.
@@ -10,11 +10,29 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, create_engine, event, insert, inspect, select, text
+from sqlalchemy import (
+    Connection,
+    Engine,
+    create_engine,
+    event,
+    insert,
+    inspect,
+    select,
+    text,
+    update,
+)
 
 from godwit.core.errors import GodwitError
 from godwit.store.failures import mapped
-from godwit.store.schema import GENERATION, METADATA, SCHEMA_VERSION, TRIGGERS, VERSION, meta
+from godwit.store.schema import (
+    GENERATION,
+    METADATA,
+    SCHEMA_VERSION,
+    TRIGGERS,
+    VERSION,
+    meta,
+    revisions,
+)
 
 __all__ = ["Database"]
 
@@ -29,7 +47,7 @@ class Database:
     """One open database. Safe to use from several threads; close it when done."""
 
     def __init__(self, directory: Path) -> None:
-        """Open the database of a folder, and make it when it is not there yet.
+        """Open the database of a folder; make it when it is not there yet, upgrade an older one.
 
         Raises: GodwitError when it can't be used or was written by a newer Godwit.
         """
@@ -46,13 +64,14 @@ class Database:
     def _set_up(self) -> None:
         with self.transaction() as connection:
             if inspect(connection).has_table(meta.name):
-                _check_version(connection, self.path)
+                _bring_up_to_date(connection, self.path)
                 return
             METADATA.create_all(connection)
             for trigger in TRIGGERS:
                 connection.execute(text(trigger))
             first = [{"key": VERSION, "value": SCHEMA_VERSION}, {"key": GENERATION, "value": 1}]
             connection.execute(insert(meta), first)
+            connection.execute(insert(revisions).values(version_num=f"{SCHEMA_VERSION:04}"))
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
@@ -97,12 +116,19 @@ def _open(path: Path) -> Engine:
     return engine
 
 
-def _check_version(connection: Connection, path: Path) -> None:
-    found = connection.execute(select(meta.c.value).where(meta.c.key == VERSION)).scalar()
-    if found == SCHEMA_VERSION:
-        return
-    raise GodwitError(
-        f"the database {path} was written by a newer Godwit",
-        evidence=f"it has schema version {found}, this Godwit knows {SCHEMA_VERSION}",
-        remedy="Use that newer Godwit, or name another folder in GODWIT_STATE.",
-    )
+def _bring_up_to_date(connection: Connection, path: Path) -> None:
+    query = select(meta.c.value).where(meta.c.key == VERSION)
+    found = int(connection.execute(query).scalar_one())
+    if found > SCHEMA_VERSION:
+        raise GodwitError(
+            f"the database {path} was written by a newer Godwit",
+            evidence=f"it has schema version {found}, this Godwit knows {SCHEMA_VERSION}",
+            remedy="Use that newer Godwit, or name another folder in GODWIT_STATE.",
+        )
+    if found < SCHEMA_VERSION:
+        # Imported late: most starts find nothing to do, and Alembic takes long to load.
+        from godwit.store.upgrades import upgrade  # noqa: PLC0415
+
+        upgrade(connection, found=found, wanted=SCHEMA_VERSION)
+        change = update(meta).where(meta.c.key == VERSION).values(value=SCHEMA_VERSION)
+        connection.execute(change)

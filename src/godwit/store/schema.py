@@ -14,6 +14,8 @@ from sqlalchemy import (
     Index,
     Integer,
     MetaData,
+    PrimaryKeyConstraint,
+    String,
     Table,
     Text,
     UniqueConstraint,
@@ -25,16 +27,21 @@ __all__ = [
     "SCHEMA_VERSION",
     "TRIGGERS",
     "VERSION",
+    "calibration",
     "drains",
     "hosts",
     "journal",
     "meta",
     "migrations",
+    "path_knowledge",
     "plans",
+    "revisions",
+    "scores",
+    "vm_knowledge",
 ]
 
-#: Grows with every change that an older Godwit could not read.
-SCHEMA_VERSION: Final = 1
+#: Grows with every change of the tables; each has its step in ``upgrades``.
+SCHEMA_VERSION: Final = 2
 
 #: The keys of ``meta``.
 VERSION: Final = "schema_version"
@@ -47,6 +54,14 @@ meta: Final = Table(
     METADATA,
     Column("key", Text, primary_key=True),
     Column("value", Integer, nullable=False),
+)
+
+#: Alembic's own note of the schema, in its own words.
+revisions: Final = Table(
+    "alembic_version",
+    METADATA,
+    Column("version_num", String(32), nullable=False),
+    PrimaryKeyConstraint("version_num", name="alembic_version_pkc"),
 )
 
 hosts: Final = Table(
@@ -107,6 +122,44 @@ journal: Final = Table(
     Column("kind", Text, nullable=False),
     Column("payload", Text, nullable=False),
     UniqueConstraint("migration", "generation"),
+    sqlite_autoincrement=True,
+)
+
+vm_knowledge: Final = Table(
+    "vm_knowledge",
+    METADATA,
+    Column("vm", Text, primary_key=True),
+    Column("updated_at_s", Float, nullable=False),
+    Column("payload", Text, nullable=False),
+    Index("vm_knowledge_by_age", "updated_at_s"),
+)
+
+path_knowledge: Final = Table(
+    "path_knowledge",
+    METADATA,
+    Column("source", Text, primary_key=True),
+    Column("destination", Text, primary_key=True),
+    Column("stream", Text, primary_key=True),
+    Column("updated_at_s", Float, nullable=False),
+    Column("payload", Text, nullable=False),
+    Index("path_knowledge_by_age", "updated_at_s"),
+)
+
+#: One row.
+calibration: Final = Table(
+    "calibration",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("payload", Text, nullable=False),
+)
+
+scores: Final = Table(
+    "scores",
+    METADATA,
+    Column("number", Integer, primary_key=True),
+    Column("migration", Text, nullable=False, unique=True),
+    Column("scored_at_s", Float, nullable=False),
+    Column("payload", Text, nullable=False),
     sqlite_autoincrement=True,
 )
 
