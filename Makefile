@@ -24,7 +24,7 @@ demo: $(READY)  ## Three real hosts, guests under load, one host drained live, a
 	@$(BIN)/python tools/demo.py
 
 bench: $(READY)  ## Godwit against virsh on the same guests; writes bench/results (root, about an hour)
-	@$(BIN)/python bench/outage/run.py
+	@$(BIN)/python -m bench.outage.run
 
 lab-up: $(READY)  ## Start the lab and leave it running: see godwit lab --help (root)
 	@$(BIN)/godwit lab up

@@ -13,26 +13,28 @@ command with the start of its interpreter and of its controller is told beside i
 
 import argparse
 import json
-import os
-import platform
 import re
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
-from contextlib import suppress
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from godwit.core.units import format_bytes
+from bench.trials import (
+    RESULTS,
+    describe,
+    godwit,
+    here_and_there,
+    record_hosts,
+    refuse_a_lab_that_is_up,
+    say,
+    spread,
+)
 from godwit.lab.lab import Lab
 from godwit.lab.meter_report import MeterReport
-from godwit.lab.problems import LabMisused
 
-RESULTS: Final = Path(__file__).resolve().parents[1] / "results"
 GUEST: Final = "bench"
 #: The client's view settles: announcements and catching up are over well before that.
 SETTLE_S: Final = 1.5
@@ -110,21 +112,6 @@ def by_godwit(state: Path, destination: str) -> Run:
     )
 
 
-def godwit(state: Path, *words: str) -> list[dict[str, Any]]:
-    """Run one command and return the JSON documents it printed."""
-    done = subprocess.run(
-        [sys.executable, "-m", "godwit", *words],
-        env=os.environ | {"GODWIT_STATE": str(state)},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    if done.returncode != 0:
-        sys.exit(f"godwit {' '.join(words)} ended with {done.returncode}:\n{done.stderr}")
-    return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
-
-
 def measure(lab: Lab, state: Path, workload: Workload, pairs: int) -> list[dict[str, Any]]:
     """Make all pairs of one workload; who begins alternates from pair to pair."""
     lab.add_guest(
@@ -139,9 +126,7 @@ def measure(lab: Lab, state: Path, workload: Workload, pairs: int) -> list[dict[
             meter.wait(3.0)
             for pair in range(pairs):
                 for tool in ("virsh", "godwit") if pair % 2 == 0 else ("godwit", "virsh"):
-                    source = lab.where(GUEST)
-                    assert source is not None, "the guest runs on one host"
-                    destination = "h2" if source == "h1" else "h1"
+                    source, destination = here_and_there(lab, GUEST)
                     made = (
                         by_virsh(lab, source, destination)
                         if tool == "virsh"
@@ -187,13 +172,6 @@ def summary(rows: list[dict[str, Any]]) -> dict[str, float]:
             middle = statistics.median(ratios(rows, workload, field))
             found[f"{key}_ratio_p50_{workload}"] = round(middle, 3)
     return found
-
-
-def spread(values: list[float], scale: float = 1.0, digits: int = 0) -> str:
-    """Median, and the range of the middle 80 %."""
-    tenths = statistics.quantiles(values, n=10, method="inclusive")
-    low, high = tenths[0] * scale, tenths[-1] * scale
-    return f"{statistics.median(values) * scale:.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"
 
 
 def table(rows: list[dict[str, Any]], about: dict[str, str], pairs: int) -> str:
@@ -249,28 +227,6 @@ def table(rows: list[dict[str, Any]], about: dict[str, str], pairs: int) -> str:
     return "\n".join(lines)
 
 
-def describe(lab: Lab, link: str) -> dict[str, str]:
-    """The machine and the versions, without a name or a path of it."""
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    version = lab.host("h1").run(["virsh", "version"])
-    return {
-        "date": datetime.now(UTC).strftime("%Y-%m-%d"),
-        "machine": f"{os.cpu_count()} cores, {format_bytes(memory)}, Linux {platform.release()}",
-        "hosts": "3 in namespaces of that machine, guests under "
-        + ("KVM" if lab.state().accelerator == "kvm" else "TCG (no hardware virtualisation)"),
-        "libvirt and QEMU": ", ".join(
-            dict.fromkeys(re.findall(r"(?:library|hypervisor): (.*)", version))
-        ),
-        "migration link": link,
-        "python": platform.python_version(),
-    }
-
-
-def say(text: str) -> None:
-    """Tell how far it is."""
-    sys.stderr.write(f"{text}\n")
-
-
 def main() -> None:
     """Run it all and write both files."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -282,17 +238,13 @@ def main() -> None:
         parser.error("--pairs: a spread needs 2 at least")
     if chosen.only not in {None, *(workload.name for workload in WORKLOADS)}:
         parser.error(f"--only: {', '.join(workload.name for workload in WORKLOADS)}")
-    with suppress(LabMisused):
-        Lab.load()
-        sys.exit("A lab is up already, and its load would falsify the figures: make lab-down")
+    refuse_a_lab_that_is_up()
     lab = Lab.up(hosts=3, link=chosen.link, say=say)
     rows: list[dict[str, Any]] = []
     try:
         with tempfile.TemporaryDirectory() as folder:
             state = Path(folder)
-            hosts = state / "hosts.toml"
-            hosts.write_text(lab.hosts_toml())
-            godwit(state, "host", "add", "--file", str(hosts))
+            record_hosts(lab, state)
             for workload in WORKLOADS:
                 if chosen.only in {None, workload.name}:
                     rows += measure(lab, state, workload, chosen.pairs)

@@ -1,0 +1,202 @@
+"""Forecast against fact, over guests from idle to faster than the link, on four links.
+
+Each guest is moved twice: *cold*, with nothing known of it but a measurement of a few seconds
+before the move, and *warm*, when its first migration has been learnt from. The settings that are
+marked as held out are kept out of all fitting: what is learnt from one of them is thrown away
+before the next. Beside the forecast stand two baselines with the same knowledge of the path:
+memory over bandwidth, and the classic model of a constant dirty rate. Written:
+``bench/results/forecast.md`` and ``forecast.json``.
+"""
+
+import argparse
+import json
+import shutil
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from bench.forecast.report import summary, table
+from bench.forecast.settings import LINKS, SETTINGS, Setting
+from bench.trials import (
+    RESULTS,
+    describe,
+    godwit,
+    here_and_there,
+    record_hosts,
+    refuse_a_lab_that_is_up,
+    run_godwit,
+    say,
+)
+from godwit.lab.lab import Lab
+
+GUEST: Final = "subject"
+#: Longer than any of them needs that converges; the others are given up by themselves.
+DEADLINE: Final = "120s"
+SETTLE_S: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Leg:
+    """One of the two migrations of a guest."""
+
+    name: str
+    warm: bool
+
+
+LEGS: Final = (Leg("cold", warm=False), Leg("warm", warm=True))
+
+
+def policy(setting: Setting) -> str:
+    """The metadata of the guest."""
+    throttle = "yes" if setting.may_throttle else "no"
+    postcopy = "yes" if setting.may_postcopy else "no"
+    return (
+        f'<godwit:vm xmlns:godwit="urn:godwit:vm:1" downtime-max="1s" deadline="{DEADLINE}"'
+        f' throttle="{throttle}" postcopy="{postcopy}"/>'
+    )
+
+
+def measure(lab: Lab, state: Path, setting: Setting) -> list[dict[str, Any]]:
+    """Move a fresh guest there and back."""
+    lab.add_guest(
+        GUEST,
+        memory=setting.memory,
+        working_set=setting.working_set,
+        dirty_rate=setting.dirty_rate,
+        metadata=policy(setting),
+    )
+    rows = []
+    try:
+        with lab.meter([GUEST], seconds_max=600) as meter:
+            meter.wait(3.0)
+            for leg in LEGS:
+                _, destination = here_and_there(lab, GUEST)
+                rows.append(one_move(state, setting, leg, destination))
+                say(f"{setting.name}: {leg.name} {_told(rows[-1])}")
+                meter.wait(SETTLE_S)
+        if not lab.guest(GUEST).verify().is_intact:
+            sys.exit(f"{setting.name}: the guest was harmed")
+    finally:
+        lab.remove_guest(GUEST)
+    return rows
+
+
+def one_move(state: Path, setting: Setting, leg: Leg, destination: str) -> dict[str, Any]:
+    """Move it once, with the command that a person would type; forecast and fact as one row."""
+    status, documents, complaint = run_godwit(
+        state, "migrate", GUEST, "--to", destination, "--yes", "--output", "json"
+    )
+    if status not in {0, 1}:
+        sys.exit(f"godwit migrate ended with {status}:\n{complaint}")
+    move = next(one["plan"] for one in documents if "plan" in one)["moves"][0]
+    migration = documents[-1]["migration"]
+    result, failure = migration["result"] or {}, migration["failure"] or {}
+    if not result and failure.get("code") != "not_converging":
+        sys.exit(f"{setting.name}: {failure}")
+    known = godwit(state, "why", GUEST, "--output", "json")[-1]
+    return {
+        "setting": setting.name,
+        "link": setting.link,
+        "held_out": setting.held_out,
+        "leg": leg.name,
+        "recipe": move["recipe"],
+        "forecast": move["forecast"],
+        "memory_bytes": move["memory_bytes"],
+        "sampled": _sampled(known),
+        "completed": status == 0,
+        "why_not": failure.get("evidence", ""),
+        "total_s": result.get("total_s"),
+        "pause_s": result.get("pause_s"),
+        "outage_s": result.get("outage_s"),
+        "sent_bytes": result.get("transferred_bytes"),
+        "rounds": len(migration["rounds"]),
+        "bandwidth_bytes_per_s": _bandwidth(migration["rounds"]),
+    }
+
+
+def _sampled(known: dict[str, Any]) -> float | None:
+    """The dirty rate that the hypervisor measured over the shortest window, before the moves."""
+    seen = known.get("learnt", known).get("observations", [])
+    sampled = [one for one in seen if one["source"] == "sampled"]
+    if not sampled:
+        return None
+    shortest = min(sampled, key=lambda one: one["window_s"])
+    return float(shortest["written_bytes"] / shortest["window_s"])
+
+
+def _bandwidth(rounds: list[dict[str, Any]]) -> float | None:
+    """What the stream carried from the first sync to the last."""
+    if len(rounds) < 2:
+        return None
+    took_s = rounds[-1]["ended_at_s"] - rounds[0]["ended_at_s"]
+    sent = rounds[-1]["transferred_bytes"] - rounds[0]["transferred_bytes"]
+    return float(sent / took_s) if took_s > 0 else None
+
+
+def _told(row: dict[str, Any]) -> str:
+    forecast = row["forecast"]
+    if not row["completed"]:
+        return f"did not converge (forecast {forecast['converges']:.0%})"
+    total, sent = forecast["total_s"], forecast["sent_bytes"]
+    return (
+        f"{row['total_s']:.2f} s (forecast {total['likely']:.2f},"
+        f" {total['low']:.2f} to {total['high']:.2f}),"
+        f" {row['sent_bytes'] / 1e6:.0f} MB (forecast {sent['likely'] / 1e6:.0f}),"
+        f" pause {(row['pause_s'] or 0) * 1000:.0f} ms"
+        f" (forecast {forecast['pause_s']['likely'] * 1000:.0f}),"
+        f" converges {forecast['converges']:.0%}"
+    )
+
+
+def on_one_link(link: str, chosen: list[Setting], folder: Path) -> tuple[list[dict[str, Any]], Any]:
+    """All settings of one link: those to be learnt from first, then the held-out ones."""
+    lab = Lab.up(hosts=2, link=link, say=say)
+    rows: list[dict[str, Any]] = []
+    try:
+        state = folder / link
+        state.mkdir()
+        record_hosts(lab, state)
+        for setting in (one for one in chosen if not one.held_out):
+            rows += measure(lab, state, setting)
+        for number, setting in enumerate(one for one in chosen if one.held_out):
+            # A copy: what is learnt from this one ends with it.
+            apart = folder / f"{link}-{number}"
+            shutil.copytree(state, apart)
+            rows += measure(lab, apart, setting)
+        about = describe(lab, "four: " + ", ".join(LINKS))
+    finally:
+        Lab.down(say=say)
+    return rows, about
+
+
+def main() -> None:
+    """Run it all and write both files."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--link", choices=LINKS, help="one link")
+    parser.add_argument("--every", type=int, default=1, help="each nth setting only")
+    parser.add_argument("--trial", metavar="FILE", type=Path, help="write the rows there only")
+    chosen = parser.parse_args()
+    refuse_a_lab_that_is_up()
+    rows: list[dict[str, Any]] = []
+    about: Any = None
+    with tempfile.TemporaryDirectory() as folder:
+        for link in LINKS:
+            settings = [one for one in SETTINGS if one.link == link][:: chosen.every]
+            if chosen.link in {None, link} and settings:
+                found, about = on_one_link(link, settings, Path(folder))
+                rows += found
+    if chosen.trial is not None:
+        chosen.trial.write_text(json.dumps(rows, indent=1))
+        say(table(rows, about))
+        return
+    RESULTS.mkdir(exist_ok=True)
+    figures = summary(rows) | {"about": about, "migrations": rows}
+    (RESULTS / "forecast.json").write_text(json.dumps(figures, indent=1) + "\n")
+    (RESULTS / "forecast.md").write_text(table(rows, about))
+    say(table(rows, about))
+
+
+if __name__ == "__main__":
+    main()
