@@ -7,39 +7,16 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from godwit import wire
+from godwit.cli.remaining import Gauge
 
-__all__ = ["NOT_STARTED", "Board", "Reading", "RoundGauge"]
+__all__ = ["NOT_STARTED", "Board", "Reading"]
 
 #: Phases in which no host was asked for anything yet.
 NOT_STARTED: Final = frozenset({"accepted", "checking"})
 #: Phases in which the copy does not yet run by itself.
 _BEFORE_COPY: Final = NOT_STARTED | {"starting"}
-
-
-@dataclass(slots=True)
-class RoundGauge:
-    """How much of the present round is done. It starts anew with each round and never runs back.
-
-    The whole of a migration has no such share: how many rounds follow depends on the guest.
-    """
-
-    iteration: int = -1
-    begun_with_bytes: int = 0
-    share: float = 0.0
-
-    def update(self, progress: wire.Progress) -> None:
-        """Take a reading."""
-        if progress.iteration != self.iteration:
-            self.iteration = progress.iteration
-            self.share = 0.0
-            # The first pass sends everything; a later round what was left when we first saw it.
-            first = progress.iteration <= 1
-            self.begun_with_bytes = (
-                progress.memory_total_bytes if first else progress.remaining_bytes
-            )
-        if self.begun_with_bytes > 0:
-            done = 1 - progress.remaining_bytes / self.begun_with_bytes
-            self.share = max(self.share, min(1.0, done))
+#: Rounds of one migration that are kept to judge its trend.
+_ROUNDS_KEPT: Final = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +39,8 @@ class Board:
     until_started: bool = False
     migrations: dict[str, wire.Migration] = field(default_factory=dict)
     progress: dict[str, wire.Progress] = field(default_factory=dict)
-    gauges: dict[str, RoundGauge] = field(default_factory=dict)
+    gauges: dict[str, Gauge] = field(default_factory=dict)
+    rounds: dict[str, list[wire.Round]] = field(default_factory=dict)
     drain: wire.Drain | None = None
 
     def concerns(self, notice: wire.Notice) -> bool:
@@ -81,6 +59,7 @@ class Board:
         if reading.drain is not None:
             self.put_drain(reading.drain)
         for migration in reading.migrations:
+            self.rounds[migration.id] = list(migration.rounds[:-1])
             self.put(migration, migration.progress)
 
     def take(self, notice: wire.Notice) -> None:
@@ -95,9 +74,18 @@ class Board:
         known = self.migrations.get(migration.id)
         if known is None or migration.generation >= known.generation:
             self.migrations[migration.id] = migration
+            self._put_round(migration)
         if progress is not None:
             self.progress[migration.id] = progress
-            self.gauges.setdefault(migration.id, RoundGauge()).update(progress)
+            newest = self.migrations[migration.id]
+            gauge = self.gauges.setdefault(migration.id, Gauge())
+            gauge.update(newest, progress, self.rounds[migration.id])
+
+    def _put_round(self, migration: wire.Migration) -> None:
+        rounds, last = self.rounds.setdefault(migration.id, []), migration.last_round
+        if last is not None and (not rounds or rounds[-1].number < last.number):
+            rounds.append(last)
+            del rounds[:-_ROUNDS_KEPT]
 
     def put_drain(self, drain: wire.Drain) -> None:
         """Take a drain with its migrations."""

@@ -4,9 +4,12 @@ import time
 from collections.abc import Sequence
 
 from godwit import wire
+from godwit.cli.forecast_words import limit_words
+from godwit.cli.remaining import Left, converging_words, left_words
 from godwit.core.units import format_bytes, format_duration, format_fraction, format_rate
 
 __all__ = [
+    "COPIES",
     "ROUND_COLUMNS",
     "ago",
     "bandwidth_of",
@@ -18,15 +21,18 @@ __all__ = [
     "memory_words",
     "outage_words",
     "pause_words",
+    "rate_parts",
     "result_rows",
     "round_cells",
-    "round_rest",
     "steps_line",
     "where_runs",
 ]
 
 #: The table of rounds; a column that begins with > is set to the right.
 ROUND_COLUMNS = (">ROUND", ">LEFT", ">SENT", ">WRITES", ">CARRIES", ">IMPLIED PAUSE", ">LIMIT")
+
+#: Phases in which memory is sent.
+COPIES = frozenset({"copying", "postcopy"})
 
 _RUNNERS = {
     "nobody": "nobody",
@@ -91,29 +97,37 @@ def bandwidth_of(recipe: wire.Recipe) -> str:
     return "all that the link carries"
 
 
-def round_rest(progress: wire.Progress) -> str:
-    """Say how long the present round still takes: more of them may follow."""
-    if progress.bandwidth_bytes_per_s <= 0:
-        return ""
-    rest_s = progress.remaining_bytes / progress.bandwidth_bytes_per_s
-    return f"≥ {format_duration(rest_s)}, this round"
-
-
-def steps_line(migration: wire.Migration, progress: wire.Progress | None) -> str:
+def steps_line(migration: wire.Migration, progress: wire.Progress | None, left: Left | None) -> str:
     """Say in one line where a migration is, with the numbers of its round while it copies."""
-    if migration.phase != "copying" or progress is None:
+    if migration.phase not in COPIES or progress is None:
         says = migration.phase_says
         return says if says.startswith(migration.phase) else f"{migration.phase}: {says}"
-    left = format_bytes(progress.remaining_bytes)
-    parts = [f"copying, round {max(1, progress.iteration)}: {left} left"]
-    if progress.iteration > 1:
-        parts.append(f"guest writes {format_rate(progress.dirty_bytes_per_s)}")
+    rest = format_bytes(progress.remaining_bytes)
+    if migration.phase == "copying":
+        parts = [f"copying, round {max(1, progress.iteration)}: {rest} left"]
+        parts.append(converging_words(left))
+    else:
+        parts = [f"post-copy: {rest} still to follow"]
+    if words := left_words(left):
+        parts.append(words)
+    return ", ".join([*parts, *rate_parts(migration, progress)])
+
+
+def rate_parts(migration: wire.Migration, progress: wire.Progress) -> list[str]:
+    """Name the rates and the limits in force while memory is sent."""
+    parts = []
     if progress.bandwidth_bytes_per_s > 0:
         parts.append(f"link carries {format_rate(progress.bandwidth_bytes_per_s)}")
-    parts.append(f"pause limit {format_duration(migration.pause_limit_s)}")
-    if rest := round_rest(progress):
-        parts.append(rest)
-    return ", ".join(parts)
+    if migration.phase == "postcopy":
+        parts.append(f"{progress.postcopy_requests} pages waited for")
+        return parts
+    if progress.iteration > 1:
+        parts.append(f"guest writes {format_rate(progress.dirty_bytes_per_s)}")
+    limit, promise = format_duration(migration.pause_limit_s), limit_words(migration.pause_max_s)
+    parts.append(f"pause limit {limit} of {promise}")
+    if progress.throttle_fraction > 0:
+        parts.append(f"vCPUs slowed by {format_fraction(progress.throttle_fraction)}")
+    return parts
 
 
 def measured(duration_s: float | None) -> str:

@@ -1,4 +1,4 @@
-"""Goal: no bar runs backwards, no total is promised, and what is drawn fits its terminal.
+"""Goal: no bar runs backwards, no end is promised that is not in sight, and all fits a terminal.
 
 Method: the board and the renderers alone, with made-up notices.
 """
@@ -6,15 +6,17 @@ Method: the board and the renderers alone, with made-up notices.
 import io
 
 import pytest
+from api_forecasts import make_forecast
 from api_scene import T0, make_progress, make_round
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
 from godwit import wire
-from godwit.cli.board import Board, RoundGauge
+from godwit.cli.board import Board
+from godwit.cli.remaining import Gauge, left_words, time_left
 from godwit.cli.views.live import render_board
-from godwit.cli.words import outage_words, pause_words, round_rest, steps_line
+from godwit.cli.words import outage_words, pause_words, steps_line
 
 _ACCEPTED = wire.Acceptance(plan="p-1", migrations=("m-1",), drain=None, last_notice=1)
 
@@ -38,38 +40,104 @@ def _migration(**changes: object) -> wire.Migration:
     return wire.Migration(**(fields | changes))  # type: ignore[arg-type]
 
 
+def _progress(iteration: int, remaining_mib: int, **changes: object) -> wire.Progress:
+    progress = wire.progress_to_wire(make_progress(iteration, remaining_mib))
+    return progress.model_copy(update=changes)
+
+
+def _rounds(*remaining_mib: int) -> list[wire.Round]:
+    """Write the rounds after the first sync, which is the start of the copy."""
+    made = [make_round(number, left) for number, left in enumerate((2048, *remaining_mib), 1)]
+    return [wire.round_to_wire(one) for one in made]
+
+
 @given(
     st.lists(
-        st.tuples(st.integers(min_value=1, max_value=4), st.integers(min_value=0, max_value=2048)),
+        st.tuples(
+            st.integers(min_value=1, max_value=4),
+            st.integers(min_value=0, max_value=2048),
+            st.floats(min_value=0, max_value=100),
+        ),
         min_size=1,
         max_size=30,
-    )
+    ),
+    st.booleans(),
 )
-def test_the_bar_of_a_round_never_runs_backwards(readings: list[tuple[int, int]]) -> None:
-    gauge = RoundGauge()
-    before: tuple[int, float] = (-1, 0.0)
-    for iteration, remaining in sorted(readings, key=lambda one: one[0]):
-        gauge.update(wire.progress_to_wire(make_progress(iteration, remaining)))
-        assert 0.0 <= gauge.share <= 1.0
-        if iteration == before[0]:
-            assert gauge.share >= before[1]
-        before = (iteration, gauge.share)
+def test_the_bar_never_runs_backwards(
+    readings: list[tuple[int, int, float]], forecasted: bool
+) -> None:
+    gauge = Gauge()
+    migration = _migration(forecast=wire.forecast_to_wire(make_forecast()) if forecasted else None)
+    before = 0.0
+    seen: list[int] = []
+    for iteration, remaining, elapsed_s in readings:
+        seen = [*seen, remaining] if iteration > len(seen) + 1 else seen
+        progress = _progress(iteration, remaining, elapsed_s=elapsed_s)
+        gauge.update(migration, progress, _rounds(*seen))
+        assert before <= gauge.share < 1.0
+        before = gauge.share
+        if gauge.left is not None:
+            assert gauge.left.low_s >= 0
+            assert gauge.left.high_s is None or gauge.left.high_s >= gauge.left.low_s
 
 
-def test_the_first_round_is_measured_against_the_whole_memory() -> None:
-    gauge = RoundGauge()
-    gauge.update(wire.progress_to_wire(make_progress(1, 1024)))
-    assert gauge.share == 0.5
+def test_the_forecast_tells_the_time_left_before_the_first_round_has_ended() -> None:
+    forecast = wire.forecast_to_wire(make_forecast())
+    left = time_left(_migration(forecast=forecast), _progress(1, 110, elapsed_s=1.0), [])
+    assert left is not None
+    assert (left.low_s, left.high_s) == pytest.approx((1.6, 2.4))
+    assert left.converging is None
+    without = time_left(_migration(), _progress(1, 110, elapsed_s=1.0), [])
+    assert left_words(without) == "at least 1.0 s left"
 
 
-def test_the_rest_is_of_this_round_and_at_least() -> None:
-    text = round_rest(wire.progress_to_wire(make_progress(2, 1100)))
-    assert text == "≥ 10.0 s, this round"
-    line = steps_line(_migration(), wire.progress_to_wire(make_progress(2, 1100)))
-    assert "round 2" in line
+def test_rounds_that_do_not_shrink_have_no_end_in_sight() -> None:
+    left = time_left(_migration(), _progress(4, 110), _rounds(500, 300, 320))
+    assert left is not None
+    assert left.converging is False
+    assert left_words(left) == "at least 1.0 s left, no end in sight"
+    burst_over = time_left(_migration(), _progress(5, 110), _rounds(500, 300, 320, 200))
+    assert burst_over is not None
+    assert burst_over.converging is True, "it is the best round that counts"
+    assert burst_over.high_s is not None
+
+
+def test_a_round_within_the_limit_is_the_last() -> None:
+    left = time_left(_migration(), _progress(5, 2), _rounds(300, 2, 3))
+    assert left is not None
+    assert left.converging is True, "3 MiB are sent within the limit of 30 ms"
+
+
+def test_after_post_copy_has_begun_there_are_no_more_rounds() -> None:
+    migration = _migration(phase="postcopy", runner="destination")
+    progress = _progress(4, 220, postcopy_requests=31)
+    left = time_left(migration, progress, _rounds(500, 600))
+    assert left_words(left) == "2.0 to 3.0 s left"
+    line = steps_line(migration, progress, left)
+    assert line.startswith("post-copy: 220 MiB still to follow, 2.0 to 3.0 s left")
+    assert "31 pages waited for" in line
+
+
+def test_a_line_says_the_round_the_trend_and_the_range() -> None:
+    progress = _progress(4, 110, throttle_fraction=0.4, elapsed_s=5.0)
+    left = time_left(_migration(), progress, _rounds(500, 250))
+    line = steps_line(_migration(), progress, left)
+    assert line.startswith("copying, round 4: 110 MiB left, converging: yes, 1.0 to ")
     assert "guest writes 30.0 MiB/s" in line
-    first = steps_line(_migration(), wire.progress_to_wire(make_progress(1, 1100)))
-    assert "writes" not in first  # it is not known during the first round
+    assert "pause limit 30 ms of 300 ms" in line
+    assert "vCPUs slowed by 40 %" in line
+    first = steps_line(_migration(), _progress(1, 1100), None)
+    assert "writes" not in first, "it is not known during the first round"
+
+
+def test_a_board_keeps_the_rounds_it_was_told_of() -> None:
+    board = Board(acceptance=_ACCEPTED)
+    for one in _rounds(500, 300, 320):
+        board.put(_migration(last_round=one, generation=5 + one.number), None)
+        board.put(_migration(last_round=one, generation=5 + one.number), _progress(4, 110))
+    assert [one.number for one in board.rounds["m-1"]] == [1, 2, 3, 4]
+    assert board.gauges["m-1"].left is not None
+    assert board.gauges["m-1"].left.converging is False
 
 
 def test_a_pause_above_the_promise_is_said_to_be() -> None:
@@ -138,15 +206,23 @@ def test_the_live_display_fits_and_shows_what_matters(width: int) -> None:
     board.put_drain(_drain())
     done = _migration(id="m-0", vm_name="web0", phase="done", is_ended=True)
     board.put(done, None)
-    last = wire.round_to_wire(make_round(1, 120))
+    last = wire.round_to_wire(make_round(2, 120))
     board.put(
         _migration(last_round=last, rounds_done=1),
-        wire.progress_to_wire(make_progress(2, 60)),
+        _progress(3, 60, throttle_fraction=0.2),
     )
     console = Console(width=width, file=io.StringIO(), force_terminal=False)
     with console.capture() as captured:
         console.print(render_board(board, T0 + 12))
     text = captured.get()
     assert all(len(line) <= width for line in text.splitlines())
-    for said in ("Draining kvm1", "round 2", "60.0 MiB left", "this round", "pause limit 30 ms"):
+    for said in (
+        "Draining kvm1",
+        "round 3",
+        "60.0 MiB left",
+        "converging: yes",
+        " s left",
+        "pause limit 30 ms",
+        "slowed by 20 %",
+    ):
         assert said in " ".join(text.split())

@@ -1,6 +1,7 @@
 """Progress on a terminal: redrawn in place, and gone when it is over.
 
-A bar is of one round and never of the whole, because nobody knows how many rounds follow.
+The bar is of the whole migration, as far as that can be known: while the rounds do not shrink, it
+stands still, and it never runs back.
 """
 
 import time
@@ -15,15 +16,16 @@ from rich.table import Table
 from rich.text import Text
 
 from godwit import wire
-from godwit.cli.board import Board, RoundGauge
+from godwit.cli.board import Board
+from godwit.cli.remaining import Gauge, converging_words, left_words
 from godwit.cli.screen import Screen
-from godwit.cli.words import round_rest, where_runs
-from godwit.core.units import format_bytes, format_duration, format_rate
+from godwit.cli.words import COPIES, rate_parts, where_runs
+from godwit.core.units import format_bytes, format_duration
 
 __all__ = ["LiveView", "render_board"]
 
 _REDRAWS_PER_S: Final = 4
-_BAR_WIDTH: Final = 20
+_BAR_WIDTH: Final = 10
 #: More would push the top of the display out of a small terminal.
 _ENDED_SHOWN: Final = 8
 
@@ -104,7 +106,7 @@ def _ended_line(migration: wire.Migration) -> Text:
 def _draw(
     migration: wire.Migration,
     progress: wire.Progress | None,
-    gauge: RoundGauge | None,
+    gauge: Gauge | None,
     now_s: float,
 ) -> Iterator[RenderableType]:
     title = Text(f"{migration.vm_name}  {migration.source} -> {migration.destination}  ", "bold")
@@ -112,18 +114,14 @@ def _draw(
     since_s = migration.started_at_s or migration.accepted_at_s
     title.append(f"  {format_duration(max(0.0, now_s - since_s))}", style="dim")
     yield title
-    if migration.phase != "copying" or progress is None or gauge is None:
+    if migration.phase not in COPIES or progress is None or gauge is None:
         yield Text(f"  {migration.phase_says}; the guest runs on: {where_runs(migration)}")
         return
-    yield _round_line(progress, gauge)
-    rates = [f"pause limit {format_duration(migration.pause_limit_s)}"]
-    rates[0] += f" of {format_duration(migration.pause_max_s)}"
-    if progress.bandwidth_bytes_per_s > 0:
-        rates.append(f"link carries {format_rate(progress.bandwidth_bytes_per_s)}")
-    if progress.iteration > 1:
-        rates.append(f"guest writes {format_rate(progress.dirty_bytes_per_s)}")
-    yield Text("  " + ", ".join(rates))
-    if migration.last_round is not None and migration.last_round.implied_pause_s is not None:
+    yield _bar_line(migration, progress, gauge)
+    yield Text("  " + ", ".join(rate_parts(migration, progress)))
+    if migration.phase == "postcopy":
+        yield Text(f"  the guest runs on {migration.destination}; there is no way back")
+    elif migration.last_round is not None and migration.last_round.implied_pause_s is not None:
         last = migration.last_round
         yield Text(
             f"  after round {last.number}: {format_bytes(last.remaining_bytes)} were left,"
@@ -132,12 +130,14 @@ def _draw(
         )
 
 
-def _round_line(progress: wire.Progress, gauge: RoundGauge) -> RenderableType:
+def _bar_line(migration: wire.Migration, progress: wire.Progress, gauge: Gauge) -> RenderableType:
+    says = [f"{format_bytes(progress.remaining_bytes)} left"]
+    if migration.phase == "copying":
+        says = [f"round {max(1, progress.iteration)}", *says, converging_words(gauge.left)]
+    text = ", ".join(says)
+    if words := left_words(gauge.left):
+        text += f"; {words}"
     grid = Table.grid(padding=(0, 1, 0, 0))
-    grid.add_row(
-        Text(f"  round {max(1, progress.iteration)}"),
-        ProgressBar(total=1.0, completed=gauge.share, width=_BAR_WIDTH),
-        Text(f"{format_bytes(progress.remaining_bytes)} left"),
-        Text(round_rest(progress)),
-    )
+    bar = ProgressBar(total=1.0, completed=gauge.share, width=_BAR_WIDTH)
+    grid.add_row(Text(" "), bar, Text(text))
     return grid

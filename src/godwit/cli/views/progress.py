@@ -6,9 +6,10 @@ from typing import Final, Protocol, Self
 
 from godwit import wire
 from godwit.cli.board import Board
+from godwit.cli.remaining import Left
 from godwit.cli.screen import Screen
 from godwit.cli.words import steps_line
-from godwit.core.units import format_bytes, format_duration
+from godwit.core.units import format_bytes, format_duration, format_fraction
 
 __all__ = ["JsonLines", "ProgressView", "TextLines"]
 
@@ -86,9 +87,13 @@ class TextLines(_Plain):
         changed = None if notice is None or notice.migration is None else notice.migration.id
         for migration in board.migrations.values():
             if notice is None or migration.id == changed:
-                self._show_one(migration, board.progress.get(migration.id))
+                gauge = board.gauges.get(migration.id)
+                left = gauge.left if gauge is not None else None
+                self._show_one(migration, board.progress.get(migration.id), left)
 
-    def _show_one(self, migration: wire.Migration, progress: wire.Progress | None) -> None:
+    def _show_one(
+        self, migration: wire.Migration, progress: wire.Progress | None, left: Left | None
+    ) -> None:
         step = (migration.phase, migration.rounds_done, migration.pause_limit_s)
         before = self._said.get(migration.id)
         now_s = time.monotonic()
@@ -99,7 +104,7 @@ class TextLines(_Plain):
         self._said_at_s[migration.id] = now_s
         where = f"{migration.vm_name} {migration.source} -> {migration.destination}"
         self._screen.line(
-            f"{time.strftime('%H:%M:%S')} {where}: {_news(before, migration, progress)}"
+            f"{time.strftime('%H:%M:%S')} {where}: {_news(before, migration, progress, left)}"
         )
 
 
@@ -107,6 +112,7 @@ def _news(
     before: tuple[str, int, float] | None,
     migration: wire.Migration,
     progress: wire.Progress | None,
+    left: Left | None,
 ) -> str:
     if before is not None and before[0] == migration.phase:
         if migration.rounds_done > before[1] and migration.last_round is not None:
@@ -116,7 +122,7 @@ def _news(
                 f"pause limit raised to {format_duration(migration.pause_limit_s)}"
                 f" (promised: at most {format_duration(migration.pause_max_s)})"
             )
-    return steps_line(migration, progress)
+    return steps_line(migration, progress, left)
 
 
 def _round_news(one: wire.Round) -> str:
@@ -126,4 +132,6 @@ def _round_news(one: wire.Round) -> str:
             f"; stopping here would pause the guest {format_duration(one.implied_pause_s)},"
             f" the limit is {format_duration(one.pause_limit_s)}"
         )
+    if one.throttle_fraction > 0:
+        text += f"; vCPUs slowed by {format_fraction(one.throttle_fraction)}"
     return text
