@@ -11,6 +11,7 @@ from typing import Final, Self
 
 from rich.console import Group, RenderableType
 from rich.live import Live
+from rich.padding import Padding
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
@@ -118,14 +119,16 @@ def _draw(
         yield Text(f"  {migration.phase_says}; the guest runs on: {where_runs(migration)}")
         return
     yield _bar_line(migration, progress, gauge)
-    yield Text("  " + ", ".join(rate_parts(migration, progress)))
+    yield Padding(Text(", ".join(rate_parts(migration, progress))), (0, 0, 0, 2))
     if migration.phase == "postcopy":
         yield Text(f"  the guest runs on {migration.destination}; there is no way back")
-    elif migration.last_round is not None and migration.last_round.implied_pause_s is not None:
-        last = migration.last_round
+        return
+    last = migration.last_round
+    # The first sync is the start of the copy: everything is left.
+    if last is not None and last.number > 1 and last.implied_pause_s is not None:
         yield Text(
             f"  after round {last.number}: {format_bytes(last.remaining_bytes)} were left,"
-            f" a pause of {format_duration(last.implied_pause_s or 0.0)}",
+            f" a pause of {format_duration(last.implied_pause_s)}",
             style="dim",
         )
 
