@@ -5,13 +5,10 @@ itself: the planner chooses, ``step`` walks, the runners carry out. It knows not
 """
 
 import asyncio
-import contextlib
-import secrets
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
-from typing import Final
 
-from godwit.core.errors import HostUnreachable, PlanStale, Refused, UnknownPlan
+from godwit.core.errors import HostUnreachable, PlanStale, Refused
 from godwit.core.migration import Accepted, Event, Migration
 from godwit.core.model import (
     Cluster,
@@ -27,7 +24,7 @@ from godwit.core.plan import Plan, PlanKind
 from godwit.core.planner import PauseSettings, plan_drain, plan_migration
 from godwit.core.rules import GroupRule
 from godwit.engine.admission import admit_hosts
-from godwit.engine.drains import DrainRun, view_of
+from godwit.engine.draining import LOOK_BACK, Drains
 from godwit.engine.fleet import Fleet
 from godwit.engine.lookup import find_vm
 from godwit.engine.migrations import Migrations
@@ -37,12 +34,9 @@ from godwit.engine.outage import ICMP_EVERY_S
 from godwit.engine.runner import World
 from godwit.engine.views import Acceptance, DrainView
 from godwit.engine.watch import WatchLimits
-from godwit.ports import Clock, Connector, Journal, Prober, Store, StoredDrain
+from godwit.ports import Clock, Connector, Journal, Prober, Store
 
 __all__ = ["Controller"]
-
-#: Plans, drains and migrations looked through to find what a plan led to.
-_LOOK_BACK: Final = 200
 
 
 class Controller:
@@ -78,8 +72,13 @@ class Controller:
             group_rules=group_rules,
             reservations=self._migrations.reservations,
         )
-        self._drains: dict[DrainId, DrainRun] = {}
-        self._drain_tasks: dict[DrainId, asyncio.Task[None]] = {}
+        self._drains = Drains(
+            store=store,
+            clock=clock,
+            notices=self._notices,
+            migrations=self._migrations,
+            scan=self.scan,
+        )
         self._accepting = asyncio.Lock()
 
     def _world(self) -> World:
@@ -95,26 +94,19 @@ class Controller:
     async def start(self) -> None:
         """Adopt every unfinished migration, then be ready."""
         self._migrations.adopt_unfinished()
-        for stored in self._store.drains(limit=_LOOK_BACK):
-            if stored.ended_at_s is None:
-                now_s = self._clock.now_s()
-                self._store.put_drain(replace(stored, ended_at_s=now_s, interrupted=True))
+        self._drains.end_interrupted()
 
     async def close(self) -> None:
         """Stop watching. Migrations in flight go on by themselves; the next controller adopts."""
         self._notices.close()
-        tasks = [task for task in self._drain_tasks.values() if not task.done()]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._drains.close()
         await self._migrations.close()
         await self._fleet.close()
 
     @property
     def is_busy(self) -> bool:
         """Whether migrations or drains of this controller are under way."""
-        drains = any(not task.done() for task in self._drain_tasks.values())
-        return drains or self._migrations.is_busy
+        return self._drains.is_busy or self._migrations.is_busy
 
     # The inventory.
 
@@ -143,14 +135,13 @@ class Controller:
                     evidence=f"migration {one.id} of {one.move.vm_name} is {one.phase.word}",
                     remedy="Wait for it, or cancel it.",
                 )
-        for run in self._drains.values():
-            # A destination may go: its moves are tried elsewhere.
-            if run.stored.ended_at_s is None and name == run.plan.host:
-                raise Refused(
-                    f"{name} can't be removed now",
-                    evidence=f"drain {run.stored.id} of it is under way",
-                    remedy="Wait for it, or cancel it.",
-                )
+        # The destination of one may go: its moves are tried elsewhere.
+        if (drain := self._drains.under_way(name)) is not None:
+            raise Refused(
+                f"{name} can't be removed now",
+                evidence=f"drain {drain} of it is under way",
+                remedy="Wait for it, or cancel it.",
+            )
         await self._fleet.remove(name)
         self._tell_host(name, "removed")
 
@@ -224,64 +215,18 @@ class Controller:
             return Acceptance(plan=plan, migrations=started, drain=None)
 
     def _accepted_before(self, plan: Plan) -> Acceptance | None:
-        for stored in self._store.drains(limit=_LOOK_BACK):
-            if stored.plan == plan.id:
-                return Acceptance(plan=plan, migrations=(), drain=stored.id)
+        if (drain := self._drains.of_plan(plan.id)) is not None:
+            return Acceptance(plan=plan, migrations=(), drain=drain)
         found = tuple(
-            one.id for one in self._migrations.newest(limit=_LOOK_BACK) if one.plan == plan.id
+            one.id for one in self._migrations.newest(limit=LOOK_BACK) if one.plan == plan.id
         )
         return Acceptance(plan=plan, migrations=found, drain=None) if found else None
 
     async def _accept_drain(self, plan: Plan) -> Acceptance:
         assert plan.host is not None, "a drain names its host"
-        running = [run for run in self._drains.values() if run.plan.host == plan.host]
-        if any(not self._drain_tasks[run.stored.id].done() for run in running):
-            raise Refused(
-                f"{plan.host} is being drained already",
-                remedy="See `godwit status`.",
-            )
+        self._drains.refuse_second(plan.host)
         await self.set_maintenance(plan.host, on=True)
-        stored = StoredDrain(
-            id=DrainId(f"d-{secrets.token_hex(3)}"),
-            plan=plan.id,
-            host=plan.host,
-            accepted_at_s=self._clock.now_s(),
-        )
-        self._store.put_drain(stored)
-        run = DrainRun(
-            stored,
-            plan,
-            start=self._migrations.start,
-            wait=self._migrations.wait,
-            scan=self.scan,
-            look=self._migrations.get,
-            changed=lambda: self._tell_drain(stored.id),
-        )
-        self._drains[stored.id] = run
-        self._drain_tasks[stored.id] = asyncio.create_task(self._run_drain(run))
-        return Acceptance(plan=plan, migrations=(), drain=stored.id)
-
-    async def _run_drain(self, run: DrainRun) -> None:
-        finished = False
-        try:
-            await run.run()
-            finished = True
-        finally:
-            # Also after a fault of ours: a drain without an end would look as if it went on.
-            run.stored = replace(
-                run.stored,
-                ended_at_s=self._clock.now_s(),
-                cancelled=run.is_cancelled,
-                interrupted=not finished,
-            )
-            self._store.put_drain(run.stored)
-            self._tell_drain(run.stored.id)
-
-    def _tell_drain(self, drain_id: DrainId) -> None:
-        view = self.drain(drain_id)
-        self._notices.publish(
-            NoticeKind.DRAIN, at_s=self._clock.now_s(), drain=view, text=view.state.value
-        )
+        return Acceptance(plan=plan, migrations=(), drain=self._drains.begin(plan))
 
     # Migrations and drains.
 
@@ -314,43 +259,15 @@ class Controller:
 
     def drains(self, *, limit: int) -> tuple[DrainView, ...]:
         """The newest drains, newest first."""
-        return tuple(self._view(one) for one in self._store.drains(limit=limit))
+        return self._drains.newest(limit=limit)
 
     def drain(self, drain_id: DrainId) -> DrainView:
         """Return one. Raises: UnknownPlan."""
-        for stored in self._store.drains(limit=_LOOK_BACK):
-            if stored.id == drain_id:
-                return self._view(stored)
-        raise UnknownPlan(f"there is no drain {drain_id!r}", remedy="See `godwit status`.")
-
-    def _view(self, stored: StoredDrain) -> DrainView:
-        run = self._drains.get(stored.id)
-        if run is not None:
-            migrations = tuple(self._migrations.get(one) for one in run.migrations)
-        else:
-            newest = self._migrations.newest(limit=_LOOK_BACK)
-            migrations = tuple(one for one in reversed(newest) if one.plan == stored.plan)
-        return view_of(
-            stored,
-            self._store.plan(stored.plan),
-            migrations,
-            running=run is not None and run.stored.ended_at_s is None,
-        )
+        return self._drains.get(drain_id)
 
     async def cancel_drain(self, drain_id: DrainId) -> DrainView:
         """Start no more moves and cancel those in flight. Raises: UnknownPlan, Refused."""
-        view = self.drain(drain_id)
-        run = self._drains.get(drain_id)
-        if run is None or run.stored.ended_at_s is not None:
-            raise Refused(
-                f"drain {drain_id} is over: {view.state.value}",
-                remedy=f"See `godwit show {drain_id}`.",
-            )
-        for migration_id in run.cancel():
-            with contextlib.suppress(Refused):
-                self._migrations.cancel(migration_id)
-        self._tell_drain(drain_id)
-        return self.drain(drain_id)
+        return self._drains.cancel(drain_id)
 
     def watch(self, after: int | None = None) -> AsyncIterator[Notice]:
         """Yield every notice after that number, or from now on."""

@@ -353,7 +353,7 @@ async def test_a_host_of_a_running_drain_is_not_removed_and_a_broken_drain_has_a
     def broken(*_: object, **__: object) -> None:
         raise RuntimeError("a fault of ours")
 
-    monkeypatch.setattr(controller._drains[drain], "_start", broken)
+    monkeypatch.setattr(controller._drains._runs[drain], "_start", broken)
     view = await ended(stage, controller, drain)
 
     assert view.state is DrainState.INTERRUPTED
