@@ -12,6 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from godwit.core.errors import Bug, IllegalTransition
 from godwit.core.migration import (
     TABLE,
+    BandwidthOrdered,
     CallEnded,
     CallOutcome,
     CancelOrdered,
@@ -25,12 +26,19 @@ from godwit.core.migration import (
     PauseLimitOrdered,
     PersonAsked,
     Phase,
+    PostcopyBroke,
+    PostcopyOrdered,
+    PostcopyStarted,
     PreconditionsBroke,
     PreconditionsHeld,
+    RecordStepped,
     RepairOrdered,
     Result,
+    ResumeOrdered,
     RoundEnded,
     StartOrdered,
+    ThrottleOrdered,
+    Traced,
     VcpusStopped,
     VerifyEnded,
     Whereabouts,
@@ -39,11 +47,24 @@ from godwit.core.migration import (
     step,
 )
 from godwit.core.model import HostName
-from tests.unit.core.builders import NOW_S, accepted, here, move, recipe, round_
-from tests.unit.core.lives import EVENT_TYPES
+from godwit.core.plan import Recipe, Throttle
+from tests.unit.core.builders import NOW_S, accepted, here, move, round_
+from tests.unit.core.lives import EVENT_TYPES, SAMPLE
 
 PROMISE_S = 0.3
-BIRTH = accepted(moving=move(using=recipe(most=PROMISE_S)))
+MOST_THROTTLE = 0.6
+BIRTH = accepted(
+    moving=move(
+        using=Recipe(
+            pause_start_s=0.03,
+            pause_max_s=PROMISE_S,
+            bandwidth_bytes_per_s=1e8,
+            bandwidth_is_hard=True,
+            throttle=Throttle(most_fraction=MOST_THROTTLE),
+            postcopy=True,
+        )
+    )
+)
 #: What happens to every migration that gets going.
 OPENING = (PreconditionsHeld(at_s=NOW_S + 1), StartOrdered(at_s=NOW_S + 2))
 TIMES = st.floats(NOW_S, NOW_S + 1e6)
@@ -65,7 +86,29 @@ PAYLOADS: dict[type[Event], st.SearchStrategy[Event]] = {
     PauseLimitOrdered: st.builds(
         PauseLimitOrdered, at_s=TIMES, limit_s=LIMITS, why=st.just("a stall")
     ),
+    BandwidthOrdered: st.builds(
+        BandwidthOrdered, at_s=TIMES, bytes_per_s=st.floats(1.0, 1e8), why=st.just("a share")
+    ),
+    ThrottleOrdered: st.builds(
+        ThrottleOrdered,
+        at_s=TIMES,
+        increment_fraction=st.floats(0.01, MOST_THROTTLE),
+        why=st.just("a stall"),
+    ),
+    PostcopyOrdered: st.builds(PostcopyOrdered, at_s=TIMES, why=st.just("a stall")),
     VcpusStopped: st.builds(VcpusStopped, at_s=TIMES),
+    PostcopyStarted: st.builds(PostcopyStarted, at_s=TIMES),
+    PostcopyBroke: st.builds(PostcopyBroke, at_s=TIMES),
+    ResumeOrdered: st.builds(ResumeOrdered, at_s=TIMES, attempt=st.integers(1, 99)),
+    Traced: st.builds(Traced, at_s=TIMES, samples=st.just((SAMPLE,))),
+    RecordStepped: st.builds(
+        RecordStepped,
+        at_s=TIMES,
+        record=st.just("dns"),
+        step=st.sampled_from(["prepare", "switch", "verify", "roll_back"]),
+        worked=st.booleans(),
+        what=st.text(max_size=5),
+    ),
     CancelOrdered: st.builds(CancelOrdered, at_s=TIMES, by_person=st.booleans(), failure=FAILURES),
     CallEnded: st.builds(
         CallEnded, at_s=TIMES, outcome=st.sampled_from(CallOutcome), failure=FAILURES
@@ -90,6 +133,10 @@ PAYLOADS: dict[type[Event], st.SearchStrategy[Event]] = {
     DeadlinePassed: st.builds(DeadlinePassed, at_s=TIMES),
     PersonAsked: st.builds(PersonAsked, at_s=TIMES),
 }
+
+
+#: What both hosts say of a guest that runs at the destination with memory missing.
+POSTCOPY = {Whereabouts.POSTCOPY, Whereabouts.POSTCOPY_BROKEN}
 
 
 def test_every_event_can_be_drawn() -> None:
@@ -128,6 +175,8 @@ class LifeOfAMigration(RuleBasedStateMachine):
         self.last_found: Whereabouts | None = None
         self.limit_s = BIRTH.move.recipe.pause_start_s
         self.person_cancelled = False
+        self.postcopy_seen = False
+        self.ended_at_s: float | None = None
         # Nine of ten get past the checks, or most would end there.
         for event in OPENING if tenth else ():
             self.take(event)
@@ -149,6 +198,12 @@ class LifeOfAMigration(RuleBasedStateMachine):
                 self.person_cancelled |= event.by_person
             case PersonAsked():
                 self.last_found = None
+            case PostcopyStarted():
+                self.postcopy_seen = True
+        if isinstance(event, Found) and event.where in POSTCOPY:
+            self.postcopy_seen = True
+        if self.migration.is_ended and self.ended_at_s is None:
+            self.ended_at_s = event.at_s
 
     @precondition(lambda self: bool(TABLE[self.migration.phase]))
     @rule(data=st.data())
@@ -170,6 +225,29 @@ class LifeOfAMigration(RuleBasedStateMachine):
     def a_limit_above_the_promise_is_ordered(self, limit_s: float) -> None:
         with pytest.raises(Bug):
             step(self.migration, PauseLimitOrdered(at_s=NOW_S, limit_s=limit_s, why="a mistake"))
+
+    @precondition(lambda self: self.migration.phase is Phase.COPYING)
+    @rule(rate=st.none() | st.floats(1e8, exclude_min=True))
+    def more_bandwidth_than_a_person_permits_is_ordered(self, rate: float | None) -> None:
+        with pytest.raises(Bug):
+            step(self.migration, BandwidthOrdered(at_s=NOW_S, bytes_per_s=rate, why="a mistake"))
+
+    @precondition(lambda self: self.migration.phase is Phase.COPYING)
+    @rule(increment=st.floats(MOST_THROTTLE, exclude_min=True))
+    def a_throttle_beyond_its_bounds_is_ordered(self, increment: float) -> None:
+        order = ThrottleOrdered(at_s=NOW_S, increment_fraction=increment, why="a mistake")
+        with pytest.raises(Bug):
+            step(self.migration, order)
+
+    @invariant()
+    def a_post_copy_that_began_is_never_forgotten_and_never_copied_again(self) -> None:
+        assert self.migration.postcopy_began == self.postcopy_seen
+        if self.migration.phase in {Phase.POSTCOPY, Phase.RECOVERING}:
+            assert self.postcopy_seen
+            assert self.migration.could_have_switched
+        if self.postcopy_seen:
+            before_it = {Phase.STARTING, Phase.COPYING, Phase.SWITCHING, Phase.CANCELLING}
+            assert self.migration.phase not in before_it
 
     @invariant()
     def it_is_the_fold_of_its_events(self) -> None:
@@ -206,7 +284,7 @@ class LifeOfAMigration(RuleBasedStateMachine):
             assert self.migration.needs_person
         if self.migration.is_ended:
             assert not self.migration.needs_person
-            assert self.migration.ended_at_s == self.taken[-1].at_s
+            assert self.migration.ended_at_s == self.ended_at_s
 
     @invariant()
     def cancelled_means_that_a_person_wanted_it(self) -> None:
@@ -219,6 +297,7 @@ class LifeOfAMigration(RuleBasedStateMachine):
             assert self.migration.failure is not None
         if self.migration.phase is Phase.DONE:
             assert self.migration.result is not None
+            assert self.migration.failure is None
 
 
 LifeOfAMigration.TestCase.settings = settings(max_examples=60, stateful_step_count=30)

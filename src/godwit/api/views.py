@@ -68,6 +68,7 @@ def migration_detail_to_wire(
         move=wire.move_to_wire(migration.move),
         rounds=tuple(wire.round_to_wire(one) for one in migration.rounds),
         journal=wire.journal_to_wire(accepted, tuple(events)),
+        samples=wire.samples_to_wire(tuple(events)),
         progress=wire.progress_to_wire(progress) if progress is not None else None,
         last_notice=controller.last_notice,
     )

@@ -20,7 +20,7 @@ from godwit.wire.hosts import (
     host_to_wire,
     new_host_from_wire,
 )
-from godwit.wire.journal import JournalEntry, journal_to_wire
+from godwit.wire.journal import JournalEntry, Sample, journal_to_wire, samples_to_wire
 from godwit.wire.migrations import (
     Failure,
     Migration,
@@ -94,6 +94,7 @@ __all__ = [
     "Refusal",
     "Result",
     "Round",
+    "Sample",
     "Status",
     "StoragePool",
     "Throttle",
@@ -120,5 +121,6 @@ __all__ = [
     "problem_from_error",
     "progress_to_wire",
     "round_to_wire",
+    "samples_to_wire",
     "vm_to_wire",
 ]

@@ -9,7 +9,18 @@ from godwit.core import migration as core
 from godwit.core.units import format_bytes, format_duration, format_rate
 from godwit.wire.shape import Reply
 
-__all__ = ["JournalEntry", "journal_to_wire"]
+__all__ = ["JournalEntry", "Sample", "journal_to_wire", "samples_to_wire"]
+
+
+class Sample(Reply):
+    """A point between two rounds: ``remaining_bytes`` is of the round that goes on."""
+
+    taken_at_s: float
+    remaining_bytes: int
+    transferred_bytes: int
+    dirty_bytes_per_s: float
+    bandwidth_bytes_per_s: float
+    throttle_fraction: float = 0.0
 
 
 class JournalEntry(Reply):
@@ -34,6 +45,7 @@ def journal_to_wire(
     """Convert the birth of a migration and all its events, in order."""
     move = accepted.move
     attempt = f" (attempt {accepted.attempt})" if accepted.attempt > 1 else ""
+    told = (one for one in events if not isinstance(one, core.Traced))
     first = JournalEntry(
         at_s=accepted.at_s,
         event="accepted",
@@ -43,7 +55,24 @@ def journal_to_wire(
         ground=move.reason,
         is_decision=True,
     )
-    return (first, *(_entry(accepted, one) for one in events))
+    return (first, *(_entry(accepted, one) for one in told))
+
+
+def samples_to_wire(events: tuple[core.Event, ...]) -> tuple[Sample, ...]:
+    """Collect the points between the rounds, in order: they are no entries of the journal."""
+    return tuple(
+        Sample(
+            taken_at_s=one.taken_at_s,
+            remaining_bytes=one.remaining_bytes,
+            transferred_bytes=one.transferred_bytes,
+            dirty_bytes_per_s=one.dirty_bytes_per_s,
+            bandwidth_bytes_per_s=one.bandwidth_bytes_per_s,
+            throttle_fraction=one.throttle_fraction,
+        )
+        for event in events
+        if isinstance(event, core.Traced)
+        for one in event.samples
+    )
 
 
 def _entry(accepted: core.Accepted, event: core.Event) -> JournalEntry:
@@ -52,23 +81,37 @@ def _entry(accepted: core.Accepted, event: core.Event) -> JournalEntry:
             core.PreconditionsHeld()
             | core.PreconditionsBroke()
             | core.StartOrdered()
-            | core.PauseLimitOrdered()
             | core.CancelOrdered()
             | core.RepairOrdered()
+            | core.ResumeOrdered()
             | core.PersonAsked()
             | core.DeadlinePassed()
             | core.ControllerRestarted()
         ):
             return _decided(accepted, event)
         case (
+            core.PauseLimitOrdered()
+            | core.BandwidthOrdered()
+            | core.ThrottleOrdered()
+            | core.PostcopyOrdered()
+        ):
+            return _steered(event)
+        case core.RecordStepped():
+            return _record(event)
+        case (
             core.CopyStarted()
             | core.RoundEnded()
             | core.VcpusStopped()
+            | core.PostcopyStarted()
+            | core.PostcopyBroke()
             | core.CallEnded()
             | core.Found()
             | core.VerifyEnded()
         ):
             return _seen(accepted, event)
+        case core.Traced():
+            # Left out before: it has points to draw and nothing to say.
+            return _by_godwit(event.at_s, "traced", f"kept {len(event.samples)} points")
         case _:
             assert_never(event)
 
@@ -78,9 +121,9 @@ def _decided(  # noqa: PLR0911 - one arm an event
     event: core.PreconditionsHeld
     | core.PreconditionsBroke
     | core.StartOrdered
-    | core.PauseLimitOrdered
     | core.CancelOrdered
     | core.RepairOrdered
+    | core.ResumeOrdered
     | core.PersonAsked
     | core.DeadlinePassed
     | core.ControllerRestarted,
@@ -98,11 +141,9 @@ def _decided(  # noqa: PLR0911 - one arm an event
             limit_s = move.recipe.pause_start_s
             what += f" {format_duration(limit_s)}"
             return _by_godwit(at_s, "start_ordered", what, pause_limit_s=limit_s)
-        case core.PauseLimitOrdered():
-            what = f"sets the pause limit to {format_duration(event.limit_s)}"
-            return _by_godwit(
-                at_s, "pause_limit_ordered", what, event.why, pause_limit_s=event.limit_s
-            )
+        case core.ResumeOrdered():
+            what = f"takes the broken post-copy up again (attempt {event.attempt})"
+            return _by_godwit(at_s, "resume_ordered", what)
         case core.CancelOrdered():
             return _cancel(event)
         case core.RepairOrdered():
@@ -124,16 +165,53 @@ def _decided(  # noqa: PLR0911 - one arm an event
             assert_never(event)
 
 
-def _seen(
+def _steered(
+    event: core.PauseLimitOrdered
+    | core.BandwidthOrdered
+    | core.ThrottleOrdered
+    | core.PostcopyOrdered,
+) -> JournalEntry:
+    match event:
+        case core.PauseLimitOrdered(limit_s=limit_s):
+            what = f"sets the pause limit to {format_duration(limit_s)}"
+            return _by_godwit(
+                event.at_s, "pause_limit_ordered", what, event.why, pause_limit_s=limit_s
+            )
+        case core.BandwidthOrdered(bytes_per_s=rate):
+            what = "lifts the limit of the memory stream"
+            if rate is not None:
+                what = f"limits the memory stream to {format_rate(rate)}"
+            return _by_godwit(event.at_s, "bandwidth_ordered", what, event.why)
+        case core.ThrottleOrdered():
+            what = f"slows the vCPUs by {event.increment_fraction:.0%} more at each sync"
+            return _by_godwit(event.at_s, "throttle_ordered", what, event.why)
+        case core.PostcopyOrdered():
+            what = "runs the guest at the destination, the rest of its memory follows"
+            return _by_godwit(event.at_s, "postcopy_ordered", what, event.why)
+        case _:
+            assert_never(event)
+
+
+def _record(event: core.RecordStepped) -> JournalEntry:
+    outcome = "" if event.worked else " FAILED"
+    return _by_godwit(
+        event.at_s, "record_stepped", f"record {event.record}, {event.step}{outcome}", event.what
+    )
+
+
+def _seen(  # noqa: PLR0911 - one arm an event
     accepted: core.Accepted,
     event: core.CopyStarted
     | core.RoundEnded
     | core.VcpusStopped
+    | core.PostcopyStarted
+    | core.PostcopyBroke
     | core.CallEnded
     | core.Found
     | core.VerifyEnded,
 ) -> JournalEntry:
-    at_s, source = event.at_s, accepted.move.source
+    at_s, move = event.at_s, accepted.move
+    source = move.source
     match event:
         case core.CopyStarted():
             return JournalEntry(
@@ -144,6 +222,14 @@ def _seen(
         case core.VcpusStopped():
             what = "stopped the vCPUs for the switch-over"
             return JournalEntry(at_s=at_s, event="vcpus_stopped", who=source, what=what)
+        case core.PostcopyStarted():
+            what = "runs the guest; the rest of its memory follows"
+            return JournalEntry(
+                at_s=at_s, event="postcopy_started", who=move.destination, what=what
+            )
+        case core.PostcopyBroke():
+            what = "lost the stream of the post-copy"
+            return JournalEntry(at_s=at_s, event="postcopy_broke", who=source, what=what)
         case core.CallEnded():
             failure = event.failure
             return JournalEntry(
@@ -179,6 +265,9 @@ _WHERE = {
     core.Whereabouts.SOURCE: "{move.source} runs the guest, and only it",
     core.Whereabouts.DESTINATION: "{move.destination} runs the guest, and only it",
     core.Whereabouts.IN_PROGRESS: "the migration is still going on",
+    core.Whereabouts.POSTCOPY: "{move.destination} runs the guest, and its memory follows",
+    core.Whereabouts.POSTCOPY_BROKEN: "{move.destination} runs the guest, and the stream of its"
+    " memory is broken",
     core.Whereabouts.BOTH: "BOTH run the guest",
     core.Whereabouts.NEITHER: "NEITHER runs the guest",
     core.Whereabouts.CANNOT_KNOW: "it can't be known yet who runs the guest",

@@ -2,7 +2,7 @@
 
 from godwit.core import migration as core
 from godwit.core import model
-from godwit.wire.journal import JournalEntry
+from godwit.wire.journal import JournalEntry, Sample
 from godwit.wire.plans import Move
 from godwit.wire.recipes import Forecast, Recipe, forecast_to_wire, recipe_to_wire
 from godwit.wire.shape import Reply
@@ -115,8 +115,8 @@ class Migration(Reply):
 class MigrationDetail(Migration):
     """A migration with its move, its rounds, its decisions and its whole journal.
 
-    ``progress`` is None unless it runs now. ``last_notice`` was read together with the rest:
-    watching after it misses nothing.
+    ``samples`` are points between the rounds. ``progress`` is None unless it runs now.
+    ``last_notice`` was read together with the rest: watching after it misses nothing.
     """
 
     move: Move
@@ -124,6 +124,7 @@ class MigrationDetail(Migration):
     journal: tuple[JournalEntry, ...]
     progress: Progress | None
     last_notice: int
+    samples: tuple[Sample, ...] = ()
 
 
 def failure_to_wire(failure: core.Failure) -> Failure:

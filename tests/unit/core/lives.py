@@ -5,6 +5,7 @@ from typing import get_args
 
 from godwit.core.errors import Bug
 from godwit.core.migration import (
+    BandwidthOrdered,
     CallEnded,
     CallOutcome,
     CancelOrdered,
@@ -18,24 +19,50 @@ from godwit.core.migration import (
     PauseLimitOrdered,
     PersonAsked,
     Phase,
+    PostcopyBroke,
+    PostcopyOrdered,
+    PostcopyStarted,
     PreconditionsBroke,
     PreconditionsHeld,
+    RecordStepped,
     RepairOrdered,
     Result,
+    ResumeOrdered,
     RoundEnded,
     StartOrdered,
+    ThrottleOrdered,
+    Traced,
     VcpusStopped,
     VerifyEnded,
     Whereabouts,
     begin,
     step,
 )
-from godwit.core.model import HostName
-from tests.unit.core.builders import ABSENT, NOW_S, accepted, here, move, recipe, round_
+from godwit.core.model import HostName, Sample
+from godwit.core.plan import Recipe, Throttle
+from tests.unit.core.builders import ABSENT, NOW_S, accepted, here, move, round_
 
-__all__ = ["ALL_EVENTS", "EVENT_TYPES", "PROMISE_S", "REACHED", "found", "label", "walk"]
+__all__ = [
+    "ALL_EVENTS",
+    "EVENT_TYPES",
+    "EVERYTHING",
+    "PROMISE_S",
+    "REACHED",
+    "SAMPLE",
+    "found",
+    "label",
+    "walk",
+]
 
 PROMISE_S = 0.3
+#: A recipe that permits whatever can be ordered.
+EVERYTHING = Recipe(
+    pause_start_s=0.03,
+    pause_max_s=PROMISE_S,
+    bandwidth_bytes_per_s=50e6,
+    throttle=Throttle(increment_fraction=0.2, most_fraction=0.6),
+    postcopy=True,
+)
 EVENT_TYPES: tuple[type[Event], ...] = get_args(Event)
 
 _AT = NOW_S + 10
@@ -47,6 +74,14 @@ def found(where: Whereabouts, at_s: float = _AT) -> Found:
     return Found(at_s=at_s, where=where, source=here(), destination=ABSENT, why=where.value)
 
 
+SAMPLE = Sample(
+    taken_at_s=_AT,
+    remaining_bytes=10,
+    transferred_bytes=20,
+    dirty_bytes_per_s=1.0,
+    bandwidth_bytes_per_s=2.0,
+)
+
 #: Every event with every payload that ``step`` may tell apart.
 ALL_EVENTS: tuple[Event, ...] = (
     PreconditionsHeld(at_s=_AT),
@@ -56,7 +91,16 @@ ALL_EVENTS: tuple[Event, ...] = (
     RoundEnded(at_s=_AT, round=round_(1, leaves=100)),
     PauseLimitOrdered(at_s=_AT, limit_s=PROMISE_S / 2, why="a stall"),
     PauseLimitOrdered(at_s=_AT, limit_s=PROMISE_S, why="a stall"),
+    BandwidthOrdered(at_s=_AT, bytes_per_s=1e8, why="a stall"),
+    BandwidthOrdered(at_s=_AT, bytes_per_s=None, why="a stall"),
+    ThrottleOrdered(at_s=_AT, increment_fraction=0.2, why="a stall"),
+    PostcopyOrdered(at_s=_AT, why="a stall"),
     VcpusStopped(at_s=_AT),
+    PostcopyStarted(at_s=_AT),
+    PostcopyBroke(at_s=_AT),
+    ResumeOrdered(at_s=_AT, attempt=1),
+    Traced(at_s=_AT, samples=(SAMPLE,)),
+    RecordStepped(at_s=_AT, record="dns", step="switch", worked=True, what="said the new place"),
     CancelOrdered(at_s=_AT, by_person=True),
     CancelOrdered(at_s=_AT, by_person=False),
     CancelOrdered(at_s=_AT, by_person=False, failure=_FAILURE),
@@ -85,13 +129,15 @@ def label(event: Event) -> str:
             return f"CancelOrdered-{event.by_person}-{event.failure is not None}"
         case PauseLimitOrdered():
             return f"PauseLimitOrdered-{event.limit_s}"
+        case BandwidthOrdered():
+            return f"BandwidthOrdered-{event.bytes_per_s}"
         case _:
             return type(event).__name__
 
 
 def walk() -> dict[Phase, tuple[Migration, tuple[Event, ...]]]:
     """Find each phase that ``step`` can reach, with the shortest life that leads there."""
-    first = begin(accepted(moving=move(using=recipe(most=PROMISE_S))))
+    first = begin(accepted(moving=move(using=EVERYTHING)))
     reached: dict[Phase, tuple[Migration, tuple[Event, ...]]] = {first.phase: (first, ())}
     queue = deque([first.phase])
     while queue:

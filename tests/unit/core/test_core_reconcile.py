@@ -2,7 +2,7 @@
 
 Method: each row of the table of FIELD_GUIDE 2.6 by its own text; rows that this table leaves open
 by name; and properties over the whole product of what two hosts can say: 24 readings on either
-side, with and without a switch-over that may have happened.
+side, with and without a switch-over that may have happened, and before and after a post-copy.
 """
 
 import itertools
@@ -31,6 +31,7 @@ POSTCOPY_FAILED = here(RunState.RUNNING_POSTCOPY_FAILED)
 
 SOURCE, DESTINATION = Whereabouts.SOURCE, Whereabouts.DESTINATION
 IN_PROGRESS, BOTH = Whereabouts.IN_PROGRESS, Whereabouts.BOTH
+POSTCOPY_GOES_ON, BROKEN = Whereabouts.POSTCOPY, Whereabouts.POSTCOPY_BROKEN
 NEITHER, CANNOT_KNOW = Whereabouts.NEITHER, Whereabouts.CANNOT_KNOW
 NONE, RESUME_SOURCE = Repair.NONE, Repair.RESUME_SOURCE
 DESTROY_SOURCE, DESTROY_DESTINATION = Repair.DESTROY_SOURCE, Repair.DESTROY_DESTINATION
@@ -91,26 +92,32 @@ GUIDE: tuple[Row, ...] = (
         DESTROY_SOURCE,
     ),
     ("running | running: split brain", RUNNING, RUNNING, BOTH, NONE),
-    ("paused(postcopy) | running(postcopy): wait", SOURCE_POSTCOPY, POSTCOPY, IN_PROGRESS, NONE),
+    (
+        "paused(postcopy) | running(postcopy): wait",
+        SOURCE_POSTCOPY,
+        POSTCOPY,
+        POSTCOPY_GOES_ON,
+        NONE,
+    ),
     (
         "paused(postcopy), job | running(postcopy): wait",
         SOURCE_POSTCOPY_JOB,
         POSTCOPY,
-        IN_PROGRESS,
+        POSTCOPY_GOES_ON,
         NONE,
     ),
     (
-        "paused(postcopy failed) | running(postcopy failed): never destroy, a person looks",
+        "paused(postcopy failed) | running(postcopy failed): never destroy, take it up again",
         SOURCE_POSTCOPY_FAILED,
         POSTCOPY_FAILED,
-        CANNOT_KNOW,
+        BROKEN,
         NONE,
     ),
     (
         "paused(postcopy failed), job | running(postcopy failed): the same",
         SOURCE_POSTCOPY_FAILED_JOB,
         POSTCOPY_FAILED,
-        CANNOT_KNOW,
+        BROKEN,
         NONE,
     ),
     ("paused(postcopy failed) | absent: lost", SOURCE_POSTCOPY_FAILED, ABSENT, NEITHER, NONE),
@@ -157,6 +164,64 @@ BEYOND: tuple[Row, ...] = (
     ("paused(postcopy) | running: not ours to end", SOURCE_POSTCOPY, RUNNING, CANNOT_KNOW, NONE),
     ("paused(postcopy) | paused(migration)", SOURCE_POSTCOPY, PAUSED, CANNOT_KNOW, NONE),
     ("paused(postcopy), no job | absent: stale", SOURCE_POSTCOPY, ABSENT, NEITHER, NONE),
+    (
+        "paused(postcopy), job | absent: libvirt is about to say what it was",
+        SOURCE_POSTCOPY_JOB,
+        ABSENT,
+        CANNOT_KNOW,
+        NONE,
+    ),
+    (
+        "paused(postcopy), job | paused(migration): about to run there",
+        SOURCE_POSTCOPY_JOB,
+        PAUSED,
+        IN_PROGRESS,
+        NONE,
+    ),
+    (
+        "paused(postcopy), job | running: whole, about to be confirmed",
+        SOURCE_POSTCOPY_JOB,
+        RUNNING,
+        POSTCOPY_GOES_ON,
+        NONE,
+    ),
+    (
+        "paused(postcopy failed), job | running(postcopy): the destination has not noticed",
+        SOURCE_POSTCOPY_FAILED_JOB,
+        POSTCOPY,
+        BROKEN,
+        NONE,
+    ),
+    (
+        "paused(postcopy), job | running(postcopy failed): the source has not noticed",
+        SOURCE_POSTCOPY_JOB,
+        POSTCOPY_FAILED,
+        POSTCOPY_GOES_ON,
+        NONE,
+    ),
+    (
+        "paused(postcopy failed), job | running: whole, libvirt is about to see it",
+        SOURCE_POSTCOPY_FAILED_JOB,
+        RUNNING,
+        CANNOT_KNOW,
+        NONE,
+    ),
+    (
+        "paused(migration), job | running(postcopy): the source is about to say so",
+        PAUSED_JOB,
+        POSTCOPY,
+        IN_PROGRESS,
+        NONE,
+    ),
+    ("paused(migration) | running(postcopy): forgotten", PAUSED, POSTCOPY, CANNOT_KNOW, NONE),
+    ("paused(postcopy), job | unreachable", SOURCE_POSTCOPY_JOB, UNKNOWN, POSTCOPY_GOES_ON, NONE),
+    (
+        "paused(postcopy failed), job | unreachable: broken, and the other may be gone",
+        SOURCE_POSTCOPY_FAILED_JOB,
+        UNKNOWN,
+        CANNOT_KNOW,
+        NONE,
+    ),
     ("running | paused(user): whose is it?", RUNNING, PAUSED_USER, CANNOT_KNOW, NONE),
     (
         "paused(user) | paused(migration): the leftover goes",
@@ -328,3 +393,46 @@ def test_a_switch_over_that_may_have_happened_only_ever_makes_it_more_careful() 
     for source, destination, switched, verdict in ALL:
         if switched and verdict != by_pair[source, destination, False]:
             assert (verdict.where, verdict.repair) == (CANNOT_KNOW, NONE)
+
+
+def stale(source: VmSighting, destination: VmSighting, **how: bool) -> Verdict:
+    """The verdict once a post-copy was ordered (may be stale) or began (is stale)."""
+    return reconcile(source, destination, could_have_switched=True, **how)
+
+
+@pytest.mark.parametrize("how", ["may_be_stale", "is_stale"])
+def test_no_repair_leads_to_a_resumed_source_once_post_copy_was_ordered(how: str) -> None:
+    withheld = 0
+    for source, destination, _, verdict in ALL:
+        judged = stale(source, destination, **{how: True})
+        assert judged.repair is not RESUME_SOURCE
+        if not is_running(source):
+            assert judged.repair is not DESTROY_DESTINATION, "its next row resumes the source"
+            withheld += verdict.repair in {RESUME_SOURCE, DESTROY_DESTINATION}
+    assert withheld > 20
+
+
+def test_a_source_whose_daemon_forgot_the_post_copy_is_not_believed() -> None:
+    for gone in (ABSENT, SHUT_OFF):
+        assert reconcile(PAUSED, gone, could_have_switched=True).repair is RESUME_SOURCE
+        for paused in (PAUSED, API_ERROR, PAUSED_OTHER, PAUSED_USER):
+            assert stale(paused, gone, is_stale=True).where is NEITHER
+        # Ordered, and nobody saw whether it began: a person must look.
+        assert stale(PAUSED, gone, may_be_stale=True).where is CANNOT_KNOW
+
+
+def test_a_guest_that_a_person_started_again_at_the_source_is_believed() -> None:
+    assert stale(RUNNING, ABSENT, is_stale=True).where is SOURCE
+
+
+def test_a_remainder_at_the_source_is_cleared_after_a_post_copy_too() -> None:
+    assert stale(PAUSED, RUNNING, is_stale=True).repair is DESTROY_SOURCE
+
+
+def test_a_post_copy_only_ever_makes_it_more_careful() -> None:
+    for source, destination, switched, verdict in ALL:
+        for how in ("may_be_stale", "is_stale"):
+            judged = reconcile(source, destination, could_have_switched=switched, **{how: True})
+            if (judged.where, judged.repair) != (verdict.where, verdict.repair):
+                assert judged.repair is NONE
+                assert judged.where in {CANNOT_KNOW, NEITHER}

@@ -16,6 +16,7 @@ from godwit.core.errors import GodwitError
 from godwit.core.migration import (
     TABLE,
     Accepted,
+    BandwidthOrdered,
     CallEnded,
     CancelOrdered,
     ControllerRestarted,
@@ -25,15 +26,22 @@ from godwit.core.migration import (
     Found,
     PauseLimitOrdered,
     PersonAsked,
+    PostcopyBroke,
+    PostcopyOrdered,
+    PostcopyStarted,
     PreconditionsBroke,
     PreconditionsHeld,
+    RecordStepped,
     RepairOrdered,
+    ResumeOrdered,
     RoundEnded,
     StartOrdered,
+    ThrottleOrdered,
+    Traced,
     VcpusStopped,
     VerifyEnded,
 )
-from godwit.core.model import HostRecord
+from godwit.core.model import HostRecord, Sample
 from godwit.core.plan import Candidate, Choice, Move, Plan, Recipe, Refusal, Unplaced
 from godwit.ports import StoredDrain
 from godwit.store.codec import EVENT_TYPES, decode, decode_event, encode
@@ -80,7 +88,15 @@ EVENTS: dict[type, SearchStrategy[object]] = {
     CopyStarted: st.builds(CopyStarted),
     RoundEnded: st.builds(RoundEnded),
     PauseLimitOrdered: st.builds(PauseLimitOrdered),
+    BandwidthOrdered: st.builds(BandwidthOrdered),
+    ThrottleOrdered: st.builds(ThrottleOrdered),
+    PostcopyOrdered: st.builds(PostcopyOrdered),
     VcpusStopped: st.builds(VcpusStopped),
+    PostcopyStarted: st.builds(PostcopyStarted),
+    PostcopyBroke: st.builds(PostcopyBroke),
+    ResumeOrdered: st.builds(ResumeOrdered),
+    Traced: st.builds(Traced, samples=few(st.builds(Sample))),
+    RecordStepped: st.builds(RecordStepped),
     CancelOrdered: st.builds(CancelOrdered),
     CallEnded: st.builds(CallEnded),
     ControllerRestarted: st.builds(ControllerRestarted),

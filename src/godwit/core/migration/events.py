@@ -8,11 +8,12 @@ from enum import Enum
 from typing import TypeAlias
 
 from godwit.core.migration.result import Result
-from godwit.core.model import HostName, MigrationId, PlanId, Round, VmSighting
+from godwit.core.model import HostName, MigrationId, PlanId, Round, Sample, VmSighting
 from godwit.core.plan import Move
 
 __all__ = [
     "Accepted",
+    "BandwidthOrdered",
     "CallEnded",
     "CallOutcome",
     "CancelOrdered",
@@ -24,11 +25,18 @@ __all__ = [
     "Found",
     "PauseLimitOrdered",
     "PersonAsked",
+    "PostcopyBroke",
+    "PostcopyOrdered",
+    "PostcopyStarted",
     "PreconditionsBroke",
     "PreconditionsHeld",
+    "RecordStepped",
     "RepairOrdered",
+    "ResumeOrdered",
     "RoundEnded",
     "StartOrdered",
+    "ThrottleOrdered",
+    "Traced",
     "VcpusStopped",
     "VerifyEnded",
     "Whereabouts",
@@ -51,6 +59,10 @@ class Whereabouts(Enum):
     SOURCE = "source"
     DESTINATION = "destination"
     IN_PROGRESS = "in_progress"
+    #: The destination runs the guest, and the rest of its memory follows.
+    POSTCOPY = "postcopy"
+    #: The same, but the stream broke: the rest stays at the source until it is taken up again.
+    POSTCOPY_BROKEN = "postcopy_broken"
     BOTH = "both"
     NEITHER = "neither"
     CANNOT_KNOW = "cannot_know"
@@ -120,6 +132,81 @@ class PauseLimitOrdered:
     at_s: float
     limit_s: float
     why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BandwidthOrdered:
+    """Intent: the memory stream is about to be limited anew; None lifts the limit."""
+
+    at_s: float
+    bytes_per_s: float | None
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThrottleOrdered:
+    """Intent: the vCPUs are about to be slowed by so much more at each sync."""
+
+    at_s: float
+    increment_fraction: float
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PostcopyOrdered:
+    """Intent: the guest is about to be run at the destination, with the rest to follow."""
+
+    at_s: float
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PostcopyStarted:
+    """The guest runs at the destination while memory is missing. There is no way back.
+
+    Seen again when a post-copy that broke goes on.
+    """
+
+    at_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PostcopyBroke:
+    """The stream of a post-copy broke: a guest that needs a missing page waits for it."""
+
+    at_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResumeOrdered:
+    """Intent: a broken post-copy is about to be taken up again, for the ``attempt``-th time."""
+
+    at_s: float
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Traced:
+    """Points between the rounds, in order. They change nothing: the journal alone keeps them."""
+
+    at_s: float
+    samples: tuple[Sample, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordStepped:
+    """A record of the network was prepared, switched, verified or rolled back, or was not.
+
+    Changes nothing about the migration, and may come after its end. ``saw`` is what the record said
+    before it was touched: a later controller needs it to roll back.
+    """
+
+    at_s: float
+    record: str
+    step: str
+    worked: bool
+    what: str
+    saw: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -209,7 +296,15 @@ Event: TypeAlias = (
     | CopyStarted
     | RoundEnded
     | PauseLimitOrdered
+    | BandwidthOrdered
+    | ThrottleOrdered
+    | PostcopyOrdered
     | VcpusStopped
+    | PostcopyStarted
+    | PostcopyBroke
+    | ResumeOrdered
+    | Traced
+    | RecordStepped
     | CancelOrdered
     | CallEnded
     | ControllerRestarted

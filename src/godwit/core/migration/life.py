@@ -4,9 +4,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Final, assert_never
 
-from godwit.core.errors import Bug, IllegalTransition
+from godwit.core.errors import IllegalTransition
 from godwit.core.migration.events import (
     Accepted,
+    BandwidthOrdered,
     CallEnded,
     CallOutcome,
     CancelOrdered,
@@ -18,15 +19,24 @@ from godwit.core.migration.events import (
     Found,
     PauseLimitOrdered,
     PersonAsked,
+    PostcopyBroke,
+    PostcopyOrdered,
+    PostcopyStarted,
     PreconditionsBroke,
     PreconditionsHeld,
+    RecordStepped,
     RepairOrdered,
+    ResumeOrdered,
     RoundEnded,
     StartOrdered,
+    ThrottleOrdered,
+    Traced,
     VcpusStopped,
     VerifyEnded,
     Whereabouts,
 )
+from godwit.core.migration.failures import lost, rolled_back, split
+from godwit.core.migration.permits import check_permitted
 from godwit.core.migration.phases import DEADLINES_S, Phase, is_ended
 from godwit.core.migration.result import Result
 from godwit.core.migration.table import TABLE
@@ -51,6 +61,10 @@ class Migration:
 
     ``could_have_switched`` is False only while it is certain that the vCPUs never stopped for a
     switch-over, which is what allows a verdict when the destination does not answer.
+    ``postcopy_ordered`` and ``postcopy_began`` are never taken back: a guest that ran at the
+    destination has left stale memory at the source. ``bandwidth_bytes_per_s`` and
+    ``throttle_increment_fraction`` are what was ordered last, at ``changed_at_s``. ``broke_at_s``
+    is when the post-copy broke that has not gone on since.
     """
 
     id: MigrationId
@@ -64,7 +78,15 @@ class Migration:
     started_at_s: float | None = None
     stopped_at_s: float | None = None
     ended_at_s: float | None = None
+    copying_since_s: float | None = None
+    broke_at_s: float | None = None
     pause_limit_s: float = 0.0
+    bandwidth_bytes_per_s: float | None = None
+    throttle_increment_fraction: float = 0.0
+    changed_at_s: float | None = None
+    postcopy_ordered: bool = False
+    postcopy_began: bool = False
+    resume_attempts: int = 0
     rounds: tuple[Round, ...] = ()
     cancel_by_person: bool = False
     failure: Failure | None = None
@@ -84,8 +106,11 @@ class Migration:
         limit = DEADLINES_S.get(self.phase)
         if limit is None:
             return None
-        if self.phase is Phase.COPYING:
+        if self.phase in {Phase.COPYING, Phase.POSTCOPY}:
             limit += _COPY_S_PER_GIB * self.move.memory_bytes / GIB
+        if self.phase is Phase.RECOVERING and self.broke_at_s is not None:
+            # Readings of both hosts may come between; the guest has waited since it broke.
+            return self.broke_at_s + limit
         return self.entered_at_s + limit
 
 
@@ -100,6 +125,7 @@ def begin(accepted: Accepted) -> Migration:
         accepted_at_s=accepted.at_s,
         entered_at_s=accepted.at_s,
         pause_limit_s=accepted.move.recipe.pause_start_s,
+        bandwidth_bytes_per_s=accepted.move.recipe.bandwidth_bytes_per_s,
     )
 
 
@@ -115,7 +141,7 @@ def step(migration: Migration, event: Event) -> Migration:
     """Return the migration after one event.
 
     Raises: IllegalTransition when the phase has no row for the event, Bug when an event breaks an
-    invariant (a pause limit above the promise). Either changes nothing.
+    invariant or asks for what the recipe does not permit. Either changes nothing.
     """
     allowed = TABLE[migration.phase].get(type(event))
     if allowed is None:
@@ -139,6 +165,7 @@ def step(migration: Migration, event: Event) -> Migration:
 
 
 def _apply(migration: Migration, event: Event) -> Migration:  # noqa: C901, PLR0911, PLR0912 - one arm an event
+    recipe = migration.move.recipe
     match event:
         case PreconditionsHeld():
             return replace(migration, phase=Phase.CHECKING)
@@ -147,20 +174,42 @@ def _apply(migration: Migration, event: Event) -> Migration:  # noqa: C901, PLR0
         case StartOrdered():
             return replace(migration, phase=Phase.STARTING, started_at_s=event.at_s)
         case CopyStarted():
-            return replace(migration, phase=Phase.COPYING)
+            return replace(migration, phase=Phase.COPYING, copying_since_s=event.at_s)
         case RoundEnded():
             return replace(migration, rounds=(*migration.rounds, event.round)[-_ROUNDS_KEPT:])
         case PauseLimitOrdered():
-            return _set_pause_limit(migration, event)
+            check_permitted(recipe, event)
+            return replace(migration, pause_limit_s=event.limit_s)
+        case BandwidthOrdered():
+            check_permitted(recipe, event)
+            return replace(
+                migration, bandwidth_bytes_per_s=event.bytes_per_s, changed_at_s=event.at_s
+            )
+        case ThrottleOrdered():
+            check_permitted(recipe, event)
+            return replace(
+                migration,
+                throttle_increment_fraction=event.increment_fraction,
+                changed_at_s=event.at_s,
+            )
+        case PostcopyOrdered():
+            check_permitted(recipe, event)
+            return replace(migration, postcopy_ordered=True)
         case VcpusStopped():
             return _stop(migration, event)
+        case PostcopyStarted():
+            return _run_at_destination(migration)
+        case PostcopyBroke():
+            return replace(migration, phase=Phase.RECOVERING, broke_at_s=event.at_s)
+        case ResumeOrdered():
+            return replace(migration, resume_attempts=event.attempt)
         case CancelOrdered():
             return _cancel(migration, event)
         case CallEnded():
             return _call_ended(migration, event)
         case ControllerRestarted():
             return _restart(migration)
-        case RepairOrdered():
+        case RepairOrdered() | Traced() | RecordStepped():
             return migration
         case Found():
             return _found(migration, event)
@@ -174,14 +223,15 @@ def _apply(migration: Migration, event: Event) -> Migration:  # noqa: C901, PLR0
             assert_never(event)
 
 
-def _set_pause_limit(migration: Migration, event: PauseLimitOrdered) -> Migration:
-    # Asked this way round, so that a limit that is not a number is refused too.
-    if not 0 < event.limit_s <= migration.move.recipe.pause_ceiling_s:
-        raise Bug(
-            "a pause limit above the promise was ordered, or none at all",
-            evidence=f"{event.limit_s} s, permitted {migration.move.recipe.pause_ceiling_s} s",
-        )
-    return replace(migration, pause_limit_s=event.limit_s)
+def _run_at_destination(migration: Migration) -> Migration:
+    return replace(
+        migration,
+        phase=Phase.POSTCOPY,
+        postcopy_began=True,
+        could_have_switched=True,
+        broke_at_s=None,
+        needs_person=False,
+    )
 
 
 def _stop(migration: Migration, event: VcpusStopped) -> Migration:
@@ -211,7 +261,7 @@ def _call_ended(migration: Migration, event: CallEnded) -> Migration:
     ended = replace(migration, failure=migration.failure or event.failure)
     if event.outcome is CallOutcome.UNKNOWN or not event.watched:
         ended = replace(ended, could_have_switched=True)
-    if migration.phase in {Phase.UNKNOWN, Phase.VERIFYING}:
+    if migration.phase in {Phase.UNKNOWN, Phase.VERIFYING, Phase.RECOVERING}:
         return ended
     return replace(ended, phase=Phase.CONFIRMING)
 
@@ -231,7 +281,7 @@ def _restart(migration: Migration) -> Migration:
     return replace(migration, phase=Phase.CONFIRMING, could_have_switched=True)
 
 
-def _deadline(migration: Migration) -> Migration:
+def _deadline(migration: Migration) -> Migration:  # noqa: PLR0911 - one arm a phase
     match migration.phase:
         case Phase.ACCEPTED | Phase.CHECKING:
             return replace(migration, phase=Phase.FAILED, failure=_too_long(migration))
@@ -244,6 +294,10 @@ def _deadline(migration: Migration) -> Migration:
             return replace(
                 migration, phase=Phase.CONFIRMING, failure=failure, could_have_switched=True
             )
+        case Phase.POSTCOPY:
+            return replace(migration, needs_person=True)
+        case Phase.RECOVERING:
+            return replace(migration, needs_person=True, failure=_still_broken(migration))
         case Phase.VERIFYING:
             result = Result(rounds=len(migration.rounds), notes=("not verified in time",))
             return replace(migration, phase=Phase.DONE, result=result)
@@ -261,51 +315,51 @@ def _too_long(migration: Migration) -> Failure:
     )
 
 
-def _found(migration: Migration, event: Found) -> Migration:
+def _still_broken(migration: Migration) -> Failure:
+    move = migration.move
+    return Failure(
+        code="postcopy_broken",
+        cause=f"the post-copy of {move.vm_name} broke and could not be taken up again yet",
+        evidence=f"{migration.resume_attempts} attempts; last reading: {migration.last_reading}",
+        remedy=f"Mend the migration network between {move.source} and {move.destination}: it goes"
+        " on by itself. Neither copy may be stopped, and the one at the source never resumed.",
+    )
+
+
+def _found(migration: Migration, event: Found) -> Migration:  # noqa: PLR0911 - one arm a place
     seen = replace(migration, last_reading=event.why)
     # An alarm of UNKNOWN is over as soon as both hosts have told where the guest is.
     known = replace(seen, needs_person=False)
     match event.where:
         case Whereabouts.SOURCE:
             ended = Phase.CANCELLED if migration.cancel_by_person else Phase.FAILED
-            return replace(known, phase=ended, failure=migration.failure or _rolled_back(event))
+            return replace(known, phase=ended, failure=migration.failure or rolled_back(event))
         case Whereabouts.DESTINATION:
             return replace(known, phase=Phase.VERIFYING, failure=None)
-        case Whereabouts.IN_PROGRESS:
-            return replace(known, phase=Phase.COPYING)
+        case Whereabouts.IN_PROGRESS if not migration.postcopy_began:
+            since_s = migration.copying_since_s
+            return replace(
+                known,
+                phase=Phase.COPYING,
+                copying_since_s=event.at_s if since_s is None else since_s,
+            )
+        case Whereabouts.IN_PROGRESS | Whereabouts.POSTCOPY:
+            return _run_at_destination(seen)
+        case Whereabouts.POSTCOPY_BROKEN:
+            since_s = event.at_s if migration.broke_at_s is None else migration.broke_at_s
+            return replace(
+                _run_at_destination(seen),
+                phase=Phase.RECOVERING,
+                broke_at_s=since_s,
+                needs_person=migration.needs_person,
+            )
         case Whereabouts.BOTH:
-            return replace(seen, phase=Phase.SPLIT, needs_person=True, failure=_split(event))
+            return replace(seen, phase=Phase.SPLIT, needs_person=True, failure=split(event))
         case Whereabouts.NEITHER:
-            return replace(seen, phase=Phase.LOST, needs_person=True, failure=_lost(event))
+            return replace(seen, phase=Phase.LOST, needs_person=True, failure=lost(event))
         case Whereabouts.CANNOT_KNOW:
-            return replace(seen, phase=Phase.UNKNOWN)
+            # What broke stays broken while a host is silent.
+            recovering = migration.phase is Phase.RECOVERING
+            return seen if recovering else replace(seen, phase=Phase.UNKNOWN)
         case _:
             assert_never(event.where)
-
-
-def _rolled_back(event: Found) -> Failure:
-    return Failure(
-        code="rolled_back",
-        cause="the migration ended without moving the guest",
-        evidence=event.why,
-        remedy="The guest runs at the source. See the libvirt logs of both hosts, then try again.",
-    )
-
-
-def _split(event: Found) -> Failure:
-    return Failure(
-        code="split",
-        cause="both hosts run the guest",
-        evidence=event.why,
-        remedy="Stop one copy now with `virsh destroy` on its host (keep the one whose disk lease"
-        " or writes you trust), check the file system, then run `godwit resolve`.",
-    )
-
-
-def _lost(event: Found) -> Failure:
-    return Failure(
-        code="lost",
-        cause="neither host runs the guest",
-        evidence=event.why,
-        remedy="Start it on one host with `virsh start`, then run `godwit resolve`.",
-    )

@@ -25,6 +25,16 @@ class Phase(Enum):
     STARTING = ("starting", Runner.SOURCE, "the destination is being prepared")
     COPYING = ("copying", Runner.SOURCE, "memory is copied in rounds while the guest runs")
     SWITCHING = ("switching", Runner.NOBODY, "the vCPUs are stopped; the last pages are sent")
+    POSTCOPY = (
+        "postcopy",
+        Runner.DESTINATION,
+        "the guest runs at the destination, and the rest of its memory follows; no way back",
+    )
+    RECOVERING = (
+        "recovering",
+        Runner.DESTINATION,
+        "the post-copy broke; it is taken up again as soon as the path is back",
+    )
     CANCELLING = ("cancelling", Runner.UNCERTAIN, "an abort was ordered; it may come too late")
     CONFIRMING = ("confirming", Runner.UNCERTAIN, "both hosts are asked who runs the guest")
     UNKNOWN = ("unknown", Runner.UNCERTAIN, "a host does not answer; asked again until it does")
@@ -47,7 +57,8 @@ def is_ended(phase: Phase) -> bool:
 
 
 #: How long a phase may last before ``DeadlinePassed`` (seconds). Phases that are missing have
-#: ended, or wait for a person. COPYING gets time by the size of the memory: see ``deadline_s``.
+#: ended, or wait for a person. COPYING and POSTCOPY get time by the size of the memory:
+#: see ``deadline_s``.
 DEADLINES_S: Final[Mapping[Phase, float]] = {
     # A queue of a whole drain may stand before it.
     Phase.ACCEPTED: 24 * 3600.0,
@@ -58,6 +69,9 @@ DEADLINES_S: Final[Mapping[Phase, float]] = {
     Phase.COPYING: 300.0,
     # libvirt's keepalive gives up after 30 s; then the roll-back.
     Phase.SWITCHING: 60.0,
+    # Only an alarm, both of them: neither can be given up.
+    Phase.POSTCOPY: 300.0,
+    Phase.RECOVERING: 300.0,
     Phase.CANCELLING: 60.0,
     Phase.CONFIRMING: 120.0,
     # Only an alarm: the migration stays unknown until both hosts answer.

@@ -61,12 +61,39 @@ class Verdict:
     quiet_s: float = 0.0
 
 
-def reconcile(source: VmSighting, destination: VmSighting, *, could_have_switched: bool) -> Verdict:
+def reconcile(
+    source: VmSighting,
+    destination: VmSighting,
+    *,
+    could_have_switched: bool,
+    may_be_stale: bool = False,
+    is_stale: bool = False,
+) -> Verdict:
     """Judge one pair of readings of the same VM.
 
     ``could_have_switched`` says that the vCPUs may have stopped for a switch-over during this
-    migration: then a destination that does not answer may run a copy.
+    migration: then a destination that does not answer may run a copy. ``may_be_stale`` says that
+    a post-copy was ordered, ``is_stale`` that it began: the guest ran on at the destination, and
+    nothing may ever resume the source.
     """
+    verdict = _judge(source, destination, could_have_switched=could_have_switched)
+    if not source.has_process or _runs(source) or destination.presence is Presence.UNKNOWN:
+        return verdict
+    why = f"{verdict.why} (post-copy: the memory at the source may be stale)"
+    finds_out = source.state is RunState.PAUSED_POSTCOPY and source.has_job
+    if is_stale and not destination.has_process and not finds_out:
+        return Verdict(where=Whereabouts.NEITHER, why=why)
+    if (may_be_stale or is_stale) and verdict.repair in {
+        Repair.RESUME_SOURCE,
+        Repair.DESTROY_DESTINATION,
+    }:
+        # Destroying the destination leads to resuming the source. That a daemon forgot about the
+        # post-copy when it was started again must not make us forget it.
+        return Verdict(where=Whereabouts.CANNOT_KNOW, why=why)
+    return verdict
+
+
+def _judge(source: VmSighting, destination: VmSighting, *, could_have_switched: bool) -> Verdict:
     why = f"source: {source.describe()}; destination: {destination.describe()}"
     if source.presence is Presence.UNKNOWN:
         return Verdict(where=Whereabouts.CANNOT_KNOW, why=why)
@@ -80,6 +107,11 @@ def reconcile(source: VmSighting, destination: VmSighting, *, could_have_switche
 
 
 def _destination_silent(source: VmSighting, why: str, *, could_have_switched: bool) -> Verdict:
+    if source.state is RunState.PAUSED_POSTCOPY and source.has_job:
+        return Verdict(where=Whereabouts.POSTCOPY, why=why)
+    if source.state is RunState.PAUSED_POSTCOPY_FAILED:
+        # Broken, as the source has it. Its job stays for ever, and proves nothing.
+        return Verdict(where=Whereabouts.CANNOT_KNOW, why=why)
     if source.has_process and source.has_job:
         return Verdict(where=Whereabouts.IN_PROGRESS, why=why)
     if source.state is RunState.RUNNING and not could_have_switched:
@@ -103,11 +135,16 @@ def _source_gone(destination: VmSighting, why: str) -> Verdict:
     return Verdict(where=Whereabouts.DESTINATION, why=why)
 
 
-def _destination_gone(source: VmSighting, destination: VmSighting, why: str) -> Verdict:
+def _destination_gone(  # noqa: PLR0911 - one return a row
+    source: VmSighting, destination: VmSighting, why: str
+) -> Verdict:
     if source.state is RunState.PAUSED_POSTCOPY_FAILED:
         # The guest went on at the destination and died there: the source's memory is stale. Its
         # job stays active for ever, so it is no sign that anything goes on.
         return Verdict(where=Whereabouts.NEITHER, why=why)
+    if source.state is RunState.PAUSED_POSTCOPY and source.has_job:
+        # Gone before it ran there, or after: libvirt on the source is about to find out.
+        return Verdict(where=Whereabouts.CANNOT_KNOW, why=why)
     if source.has_job:
         # Before Prepare or after an abort: the job says that it is not over.
         return Verdict(where=Whereabouts.IN_PROGRESS, why=why)
@@ -133,13 +170,11 @@ def _both_there(source: VmSighting, destination: VmSighting, why: str) -> Verdic
     if _runs(source) and _runs(destination):
         # Whatever jobs there are: no healthy migration has two running copies.
         return Verdict(where=Whereabouts.BOTH, why=why)
-    # A failed post-copy can be recovered, but does not go on by itself, whatever job is left.
-    if destination.state is not RunState.RUNNING_POSTCOPY_FAILED and (
-        source.has_job or destination.state is RunState.RUNNING_POSTCOPY
-    ):
-        # With post-copy both sides are needed until the last page is over; libvirt finishes it.
+    if source.state in _POSTCOPY or destination.state in _POSTCOPY:
+        return _postcopy(source, destination, why)
+    if source.has_job:
         return Verdict(where=Whereabouts.IN_PROGRESS, why=why)
-    if destination.state is RunState.PAUSED_MIGRATION and source.state not in _POSTCOPY:
+    if destination.state is RunState.PAUSED_MIGRATION:
         return _destination_never_ran(source, why)
     if destination.state is RunState.RUNNING and source.state in _STOPPED_BY_MIGRATION:
         # Stopped by the migration, or kept from resuming by a lock: the destination has it. A
@@ -151,6 +186,27 @@ def _both_there(source: VmSighting, destination: VmSighting, why: str) -> Verdic
             quiet_s=_SHORT_QUIET_S,
         )
     return Verdict(where=Whereabouts.CANNOT_KNOW, why=why)
+
+
+def _postcopy(source: VmSighting, destination: VmSighting, why: str) -> Verdict:
+    """Both sides are needed until the last page is over; nothing here is ever ours to end.
+
+    The source says whether it broke: it is the side that is told to take it up again. Where only
+    the destination has noticed, the source is about to, or the stream comes back before it does.
+    """
+    where = Whereabouts.CANNOT_KNOW
+    if destination.state in _POSTCOPY:
+        if source.state is RunState.PAUSED_POSTCOPY_FAILED:
+            where = Whereabouts.POSTCOPY_BROKEN
+        elif source.state is RunState.PAUSED_POSTCOPY:
+            where = Whereabouts.POSTCOPY
+        elif source.has_job:
+            where = Whereabouts.IN_PROGRESS
+    elif source.state is RunState.PAUSED_POSTCOPY and source.has_job:
+        # About to run there, or whole there already and about to be confirmed.
+        whole = destination.state is RunState.RUNNING
+        where = Whereabouts.POSTCOPY if whole else Whereabouts.IN_PROGRESS
+    return Verdict(where=where, why=why)
 
 
 def _destination_never_ran(source: VmSighting, why: str) -> Verdict:

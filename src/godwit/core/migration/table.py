@@ -1,13 +1,14 @@
 """Every transition of a migration is here; nothing here performs anything.
 
-A row lists the events that are legal in a phase, each with the phases it may lead to. An empty row
-is a terminal phase. What is not in the table is illegal, raises, and changes nothing.
+A row lists the events that are legal in a phase, each with the phases it may lead to. A phase that
+nothing leads out of is terminal. What is not in the table is illegal, raises, and changes nothing.
 """
 
 from collections.abc import Mapping
 from typing import Final
 
 from godwit.core.migration.events import (
+    BandwidthOrdered,
     CallEnded,
     CancelOrdered,
     ControllerRestarted,
@@ -17,11 +18,18 @@ from godwit.core.migration.events import (
     Found,
     PauseLimitOrdered,
     PersonAsked,
+    PostcopyBroke,
+    PostcopyOrdered,
+    PostcopyStarted,
     PreconditionsBroke,
     PreconditionsHeld,
+    RecordStepped,
     RepairOrdered,
+    ResumeOrdered,
     RoundEnded,
     StartOrdered,
+    ThrottleOrdered,
+    Traced,
     VcpusStopped,
     VerifyEnded,
 )
@@ -39,6 +47,8 @@ def _to(*phases: Phase) -> frozenset[Phase]:
 #: Where a reading of both hosts may lead from a phase of doubt.
 _FOUND: Final = _to(
     Phase.COPYING,
+    Phase.POSTCOPY,
+    Phase.RECOVERING,
     Phase.VERIFYING,
     Phase.FAILED,
     Phase.CANCELLED,
@@ -47,7 +57,7 @@ _FOUND: Final = _to(
     Phase.UNKNOWN,
 )
 
-TABLE: Final[Mapping[Phase, _Row]] = {
+_ROWS: Final[Mapping[Phase, _Row]] = {
     Phase.ACCEPTED: {
         PreconditionsHeld: _to(Phase.CHECKING),
         PreconditionsBroke: _to(Phase.FAILED),
@@ -74,7 +84,11 @@ TABLE: Final[Mapping[Phase, _Row]] = {
     Phase.COPYING: {
         RoundEnded: _to(Phase.COPYING),
         PauseLimitOrdered: _to(Phase.COPYING),
+        BandwidthOrdered: _to(Phase.COPYING),
+        ThrottleOrdered: _to(Phase.COPYING),
+        PostcopyOrdered: _to(Phase.COPYING),
         VcpusStopped: _to(Phase.SWITCHING),
+        PostcopyStarted: _to(Phase.POSTCOPY),
         CancelOrdered: _to(Phase.CANCELLING),
         CallEnded: _to(Phase.CONFIRMING),
         ControllerRestarted: _to(Phase.CONFIRMING),
@@ -83,12 +97,32 @@ TABLE: Final[Mapping[Phase, _Row]] = {
     Phase.SWITCHING: {
         # The statistics of the last sync may be read after the stop was seen.
         RoundEnded: _to(Phase.SWITCHING),
+        PostcopyStarted: _to(Phase.POSTCOPY),
         CancelOrdered: _to(Phase.CANCELLING),
         CallEnded: _to(Phase.CONFIRMING),
         ControllerRestarted: _to(Phase.CONFIRMING),
         DeadlinePassed: _to(Phase.CONFIRMING),
     },
+    Phase.POSTCOPY: {
+        PostcopyBroke: _to(Phase.RECOVERING),
+        CallEnded: _to(Phase.CONFIRMING),
+        ControllerRestarted: _to(Phase.CONFIRMING),
+        # There is nothing to give up: the source's memory is stale.
+        DeadlinePassed: _to(Phase.POSTCOPY),
+    },
+    Phase.RECOVERING: {
+        ResumeOrdered: _to(Phase.RECOVERING),
+        PostcopyStarted: _to(Phase.POSTCOPY),
+        # The call that broke, and each that tried in vain.
+        CallEnded: _to(Phase.RECOVERING),
+        # libvirt may finish it by itself, and either QEMU may end: both hosts say so.
+        Found: _FOUND - {Phase.COPYING, Phase.UNKNOWN},
+        ControllerRestarted: _to(Phase.CONFIRMING),
+        DeadlinePassed: _to(Phase.RECOVERING),
+    },
     Phase.CANCELLING: {
+        # The abort came too late: QEMU refuses it from here on.
+        PostcopyStarted: _to(Phase.POSTCOPY),
         RoundEnded: _to(Phase.CANCELLING),
         VcpusStopped: _to(Phase.CANCELLING),
         CancelOrdered: _to(Phase.CANCELLING),
@@ -128,3 +162,27 @@ TABLE: Final[Mapping[Phase, _Row]] = {
     Phase.SPLIT: {PersonAsked: _to(Phase.CONFIRMING), ControllerRestarted: _to(Phase.SPLIT)},
     Phase.LOST: {PersonAsked: _to(Phase.CONFIRMING), ControllerRestarted: _to(Phase.LOST)},
 }
+
+#: Phases in which memory moves, or moved a moment ago.
+_TRACED: Final = frozenset(
+    {
+        Phase.COPYING,
+        Phase.SWITCHING,
+        Phase.POSTCOPY,
+        Phase.RECOVERING,
+        Phase.CANCELLING,
+        Phase.CONFIRMING,
+        Phase.UNKNOWN,
+    }
+)
+
+
+def _with_notes(phase: Phase) -> _Row:
+    """The row of a phase, with the events that change nothing."""
+    notes: dict[type[Event], frozenset[Phase]] = {RecordStepped: _to(phase)}
+    if phase in _TRACED:
+        notes[Traced] = _to(phase)
+    return {**_ROWS[phase], **notes}
+
+
+TABLE: Final[Mapping[Phase, _Row]] = {phase: _with_notes(phase) for phase in _ROWS}
