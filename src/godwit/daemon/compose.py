@@ -7,7 +7,7 @@ from godwit.daemon.clock import SystemClock
 from godwit.daemon.settings import Settings
 from godwit.engine import Controller
 from godwit.ports import Connector
-from godwit.store import Database, SqlJournal, SqlStore
+from godwit.store import Database, SqlJournal, SqlKnowledge, SqlStore
 
 __all__ = ["build_controller"]
 
@@ -28,9 +28,11 @@ def build_controller(
     return Controller(
         store=SqlStore(database),
         journal=SqlJournal(database),
+        knowledge=SqlKnowledge(database),
         connector=connector,
         prober=SystemProber(),
         clock=SystemClock(),
         group_rules=settings.group_rules,
+        policy_rules=settings.policy_rules,
         probe_every_s=settings.probe_interval_s,
     )

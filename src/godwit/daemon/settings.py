@@ -9,12 +9,20 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 
 from godwit.core.errors import BadSettings, BadValue
 from godwit.core.rules.groups import GroupRule
+from godwit.core.rules.policies import PolicyRule
 from godwit.core.units import parse_duration
 
 __all__ = ["Settings", "load_settings", "state_directory"]
@@ -29,13 +37,15 @@ class Settings:
     """All settings. ``file`` is where they were read from; None: there is no file, all defaults.
 
     ``probe_interval_s`` is how often a guest is asked around its switch-over: the finest outage
-    that Godwit itself can tell. ``group_rules`` put VMs into groups by patterns of their names.
+    that Godwit itself can tell. ``group_rules`` put VMs into groups by patterns of their names;
+    ``policy_rules`` set what the metadata of a VM leaves open, the first that says it.
     """
 
     state_directory: Path
     file: Path | None = None
     probe_interval_s: float = 0.02
     group_rules: tuple[GroupRule, ...] = ()
+    policy_rules: tuple[PolicyRule, ...] = ()
 
 
 def _duration(value: object) -> object:
@@ -60,9 +70,52 @@ class _Group(_Part):
     vms: Annotated[list[Annotated[str, Field(min_length=1)]], Field(min_length=1)]
 
 
+_Span = Annotated[float, BeforeValidator(_duration), Field(gt=0, allow_inf_nan=False)] | None
+
+
+class _Policy(_Part):
+    names: list[Annotated[str, Field(min_length=1)]] = []
+    labels: dict[str, str] = {}
+    downtime_max: _Span = None
+    downtime_target: _Span = None
+    longer_downtime: _Span = None
+    deadline: _Span = None
+    throttle: bool | None = None
+    postcopy: bool | None = None
+    priority: int | None = None
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        most = self.downtime_max
+        if most is not None and self.downtime_target is not None and self.downtime_target > most:
+            msg = "downtime_target is above downtime_max"
+            raise ValueError(msg)
+        if most is not None and self.longer_downtime is not None and self.longer_downtime < most:
+            msg = "longer_downtime is below downtime_max"
+            raise ValueError(msg)
+        if not self.rule().wishes:
+            msg = "it sets nothing"
+            raise ValueError(msg)
+        return self
+
+    def rule(self) -> PolicyRule:
+        return PolicyRule(
+            patterns=tuple(self.names),
+            labels=self.labels,
+            pause_max_s=self.downtime_max,
+            pause_target_s=self.downtime_target,
+            pause_longer_s=self.longer_downtime,
+            deadline_s=self.deadline,
+            may_throttle=self.throttle,
+            may_postcopy=self.postcopy,
+            priority=self.priority,
+        )
+
+
 class _File(_Part):
     probe: _Probe = _Probe()
     group: list[_Group] = []
+    policy: list[_Policy] = []
 
 
 def state_directory(environment: Mapping[str, str]) -> Path:
@@ -109,6 +162,7 @@ def load_settings(environment: Mapping[str, str]) -> Settings:
         file=path,
         probe_interval_s=found.probe.interval,
         group_rules=rules,
+        policy_rules=tuple(one.rule() for one in found.policy),
     )
 
 
@@ -138,7 +192,11 @@ def _complaint(error: Mapping[str, Any]) -> str:
         return f"{where}: there is no such setting"
     if error["type"] == "missing":
         return f"{where}: is missing"
-    return f"{where}: {str(error['msg']).removeprefix('Value error, ')}, not {error['input']!r}"
+    says = str(error["msg"]).removeprefix("Value error, ")
+    # A whole part is not repeated: what it says is about several of its keys.
+    return f"{where}: {says}" + (
+        "" if isinstance(error["input"], dict) else f", not {error['input']!r}"
+    )
 
 
 def _refuse_twice(names: list[str], path: Path) -> None:

@@ -6,6 +6,14 @@ The only place where time passes and hosts are asked. It decides nothing: the pl
 
 from godwit.engine.controller import Controller
 from godwit.engine.notices import Notice, NoticeKind
-from godwit.engine.views import Acceptance, DrainState, DrainView
+from godwit.engine.views import Acceptance, DrainState, DrainView, VmInsight
 
-__all__ = ["Acceptance", "Controller", "DrainState", "DrainView", "Notice", "NoticeKind"]
+__all__ = [
+    "Acceptance",
+    "Controller",
+    "DrainState",
+    "DrainView",
+    "Notice",
+    "NoticeKind",
+    "VmInsight",
+]

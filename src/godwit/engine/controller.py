@@ -19,10 +19,13 @@ from godwit.core.model import (
     MigrationId,
     PlanId,
     Progress,
+    Score,
+    Vm,
+    VmPolicy,
 )
 from godwit.core.plan import Plan, PlanKind
-from godwit.core.planner import PauseSettings, plan_drain, plan_migration
-from godwit.core.rules import GroupRule
+from godwit.core.planner import PauseSettings, choose_destination, plan_drain, plan_migration
+from godwit.core.rules import GroupRule, PolicyRule
 from godwit.engine.admission import admit_hosts
 from godwit.engine.draining import LOOK_BACK, Drains
 from godwit.engine.fleet import Fleet
@@ -32,9 +35,9 @@ from godwit.engine.notices import Notice, NoticeKind, Notices
 from godwit.engine.observation import Observer
 from godwit.engine.outage import ICMP_EVERY_S
 from godwit.engine.runner import World
-from godwit.engine.views import Acceptance, DrainView
+from godwit.engine.views import Acceptance, DrainView, VmInsight
 from godwit.engine.watch import WatchLimits
-from godwit.ports import Clock, Connector, Journal, Prober, Store
+from godwit.ports import Clock, Connector, Journal, KnowledgeStore, Prober, Store
 
 __all__ = ["Controller"]
 
@@ -47,14 +50,17 @@ class Controller:
         *,
         store: Store,
         journal: Journal,
+        knowledge: KnowledgeStore,
         connector: Connector,
         prober: Prober,
         clock: Clock,
         group_rules: tuple[GroupRule, ...] = (),
+        policy_rules: tuple[PolicyRule, ...] = (),
         limits: WatchLimits | None = None,
         probe_every_s: float = ICMP_EVERY_S,
     ) -> None:
         self._store = store
+        self._knowledge = knowledge
         self._clock = clock
         self._prober = prober
         self._limits = limits or WatchLimits()
@@ -68,8 +74,10 @@ class Controller:
         self._observer = Observer(
             fleet=self._fleet,
             store=store,
+            knowledge=knowledge,
             clock=clock,
             group_rules=group_rules,
+            policy_rules=policy_rules,
             reservations=self._migrations.reservations,
         )
         self._drains = Drains(
@@ -228,11 +236,47 @@ class Controller:
         await self.set_maintenance(plan.host, on=True)
         return Acceptance(plan=plan, migrations=(), drain=self._drains.begin(plan))
 
+    # What was learnt, and what a VM's owner wants.
+
+    async def knowledge_of(self, vm: str) -> VmInsight:
+        """Read all hosts, and say all that decisions about this VM rest on.
+
+        Raises: UnknownVm, Refused when the name means more than one VM.
+        """
+        cluster = await self.scan()
+        found = find_vm(cluster, vm)
+        newest = self._migrations.newest(limit=LOOK_BACK)
+        paths = cluster.known.paths
+        return VmInsight(
+            vm=found,
+            cluster=cluster,
+            choice=choose_destination(cluster, found),
+            known=cluster.known.vms.get(found.id),
+            paths={key: paths[key] for key in paths if key.source == found.host},
+            calibration=cluster.known.calibration,
+            migrations=tuple(one for one in newest if one.move.vm == found.id),
+        )
+
+    def accuracy(self, *, limit: int = 1000) -> tuple[tuple[MigrationId, Score], ...]:
+        """Forecasts beside the facts, newest first."""
+        return self._knowledge.scores(limit=limit)
+
+    async def put_policy(self, vm: str, policy: VmPolicy) -> Vm:
+        """Write the fields named in ``policy.given`` into the VM's own metadata.
+
+        Returns the VM as its host tells it afterwards, with the rules of the site applied.
+        Raises: UnknownVm, Refused, HostUnreachable, StepRefused, BadValue.
+        """
+        found = find_vm(await self.scan(), vm)
+        await self._fleet.hypervisor(found.host).put_policy(found.id, policy)
+        self._tell_host(found.host, f"policy of {found.name} changed")
+        return find_vm(await self.scan(), found.id)
+
     # Migrations and drains.
 
-    def migrations(self, *, limit: int) -> tuple[Migration, ...]:
-        """The newest migrations, newest first."""
-        return self._migrations.newest(limit=limit)
+    def migrations(self, *, limit: int, before: MigrationId | None = None) -> tuple[Migration, ...]:
+        """The newest migrations, newest first; older than ``before``. Raises: UnknownMigration."""
+        return self._migrations.newest(limit=limit, before=before)
 
     def migration(self, migration_id: MigrationId) -> Migration:
         """Return one. Raises: UnknownMigration."""

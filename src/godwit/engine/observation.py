@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Callable
 from typing import Final
 
-from godwit.core.errors import DriverError, UnknownHost
+from godwit.core.errors import DriverError, GodwitError, UnknownHost
 from godwit.core.model import (
     Cluster,
     CpuAnswer,
@@ -18,15 +18,16 @@ from godwit.core.model import (
     DiskSighting,
     Host,
     HostName,
+    Knowledge,
     Reservation,
     RunState,
     Vm,
     VmId,
 )
-from godwit.core.rules import GroupRule, resolve_groups
+from godwit.core.rules import GroupRule, PolicyRule, apply_policy_rules, resolve_groups
 from godwit.engine.fleet import Fleet
 from godwit.engine.storage import judge_file, judge_pool
-from godwit.ports import Clock, Store
+from godwit.ports import Clock, KnowledgeStore, Store
 
 __all__ = ["Observer"]
 
@@ -43,14 +44,18 @@ class Observer:
         *,
         fleet: Fleet,
         store: Store,
+        knowledge: KnowledgeStore,
         clock: Clock,
         group_rules: tuple[GroupRule, ...],
+        policy_rules: tuple[PolicyRule, ...],
         reservations: Callable[[], tuple[Reservation, ...]],
     ) -> None:
         self._fleet = fleet
         self._store = store
+        self._knowledge = knowledge
         self._clock = clock
         self._group_rules = group_rules
+        self._policy_rules = policy_rules
         self._reservations = reservations
         self._cpu: dict[tuple[str, HostName], CpuAnswer] = {}
         self._disks: dict[tuple[str, HostName, HostName], tuple[float, DiskSighting]] = {}
@@ -65,7 +70,8 @@ class Observer:
         """
         async with self._one_at_a_time:
             hosts, seen = await self._fleet.read()
-            vms, foreign = _without_incoming(seen)
+            ruled = tuple(apply_policy_rules(self._policy_rules, vm) for vm in seen)
+            vms, foreign = _without_incoming(ruled)
             ours = self._reservations()
             known = {(one.vm, one.host) for one in ours}
             cpu, disks = await asyncio.gather(
@@ -81,7 +87,16 @@ class Observer:
                 + tuple(one for one in foreign if (one.vm, one.host) not in known),
                 cpu_answers=cpu,
                 disk_sightings=disks,
+                known=self.known_of(vms),
             )
+
+    def known_of(self, vms: tuple[Vm, ...]) -> Knowledge:
+        """What was learnt of these VMs and of all paths; nothing, where the store can't say."""
+        try:
+            return self._knowledge.knowledge(vms=[vm.id for vm in vms])
+        except GodwitError:
+            # It only makes forecasts better: what can't do without the store fails by itself.
+            return Knowledge()
 
     def _generation(self, hosts: tuple[Host, ...], vms: tuple[Vm, ...]) -> int:
         parts = [f"{one.record!r}{one.is_known}" for one in hosts]

@@ -1,13 +1,24 @@
 """What the engine shows to those above it: values made of core values, for reading only."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
 from godwit.core.migration import Migration
-from godwit.core.model import DrainId, HostName, MigrationId
-from godwit.core.plan import Plan
+from godwit.core.model import (
+    Calibration,
+    Cluster,
+    DrainId,
+    HostName,
+    MigrationId,
+    PathKey,
+    PathKnowledge,
+    Vm,
+    VmKnowledge,
+)
+from godwit.core.plan import Choice, Plan
 
-__all__ = ["Acceptance", "DrainState", "DrainView"]
+__all__ = ["Acceptance", "DrainState", "DrainView", "VmInsight"]
 
 
 class DrainState(Enum):
@@ -48,3 +59,19 @@ class Acceptance:
     plan: Plan
     migrations: tuple[MigrationId, ...]
     drain: DrainId | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VmInsight:
+    """What stands behind every decision about one VM, as of now: the material of "why".
+
+    ``paths`` are those that lead away from its host. ``migrations`` are its newest, newest first.
+    """
+
+    vm: Vm
+    cluster: Cluster
+    choice: Choice
+    known: VmKnowledge | None
+    paths: Mapping[PathKey, PathKnowledge]
+    calibration: Calibration
+    migrations: tuple[Migration, ...]

@@ -219,8 +219,8 @@ class HostTuner(Protocol):
         ...
 
 
-class HypervisorHost(HostReader, HostMover, Protocol):
-    """One host, to be read and to be ordered."""
+class HypervisorHost(HostReader, HostMover, HostTuner, Protocol):
+    """One host, to be read, to be ordered and to be tuned."""
 
 
 class Connector(Protocol):

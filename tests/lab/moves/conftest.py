@@ -24,7 +24,7 @@ from godwit.engine import Controller, NoticeKind
 from godwit.lab import faults
 from godwit.lab.guests import Guest
 from godwit.lab.lab import Lab
-from godwit.store import Database, SqlJournal, SqlStore
+from godwit.store import Database, SqlJournal, SqlKnowledge, SqlStore
 
 MIB = 1024**2
 
@@ -50,6 +50,7 @@ def open_controller(state: Path) -> Controller:
     return Controller(
         store=SqlStore(database),
         journal=SqlJournal(database),
+        knowledge=SqlKnowledge(database),
         connector=LibvirtConnector(),
         prober=SystemProber(),
         clock=SystemClock(),

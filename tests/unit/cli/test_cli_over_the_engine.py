@@ -23,7 +23,7 @@ from godwit.drivers.simulated import (
     SimulatedWorld,
 )
 from godwit.engine import Controller
-from godwit.store import Database, SqlJournal, SqlStore
+from godwit.store import Database, SqlJournal, SqlKnowledge, SqlStore
 
 
 class EngineWorld(World):
@@ -45,6 +45,7 @@ class EngineWorld(World):
         controller = Controller(
             store=SqlStore(self._database),
             journal=SqlJournal(self._database),
+            knowledge=SqlKnowledge(self._database),
             connector=SimulatedConnector(self.hosts),
             prober=SimulatedProber(self.hosts),
             clock=self.hosts.clock,

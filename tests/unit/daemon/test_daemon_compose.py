@@ -8,6 +8,7 @@ import pytest
 
 from godwit.core.model import HostRecord
 from godwit.core.rules.groups import GroupRule
+from godwit.core.rules.policies import PolicyRule
 from godwit.daemon import compose
 from godwit.daemon.clock import SystemClock
 from godwit.daemon.embedded import embedded
@@ -59,11 +60,15 @@ def test_the_rules_of_the_site_reach_the_controller(
     given: dict[str, object] = {}
     monkeypatch.setattr(compose, "Controller", lambda **parts: given.update(parts))
     rule = GroupRule(name="db", together=False, patterns=("db-*",))
-    ruled = Settings(state_directory=settings.state_directory, group_rules=(rule,))
+    policy = PolicyRule(pause_max_s=0.5)
+    ruled = Settings(
+        state_directory=settings.state_directory, group_rules=(rule,), policy_rules=(policy,)
+    )
     database = Database(ruled.state_directory)
     compose.build_controller(ruled, database, connector=NoHosts())
     database.close()
     assert given["group_rules"] == (rule,)
+    assert given["policy_rules"] == (policy,)
     assert isinstance(given["connector"], NoHosts)
 
 

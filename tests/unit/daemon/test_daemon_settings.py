@@ -6,6 +6,7 @@ import pytest
 
 from godwit.core.errors import BadSettings
 from godwit.core.rules.groups import GroupRule
+from godwit.core.rules.policies import PolicyRule
 from godwit.daemon.settings import Settings, load_settings, state_directory
 
 GOOD = """
@@ -16,7 +17,36 @@ interval = "50ms"
 name = "databases"
 together = false
 vms = ["db-*", "pg?"]
+
+[[policy]]
+names = ["db-*"]
+labels = { tier = "db" }
+downtime_max = "300ms"
+downtime_target = "50ms"
+longer_downtime = "2s"
+deadline = "20min"
+throttle = true
+postcopy = false
+priority = 5
+
+[[policy]]
+downtime_max = 0.5
 """
+
+POLICIES = (
+    PolicyRule(
+        patterns=("db-*",),
+        labels={"tier": "db"},
+        pause_max_s=0.3,
+        pause_target_s=0.05,
+        pause_longer_s=2.0,
+        deadline_s=1200.0,
+        may_throttle=True,
+        may_postcopy=False,
+        priority=5,
+    ),
+    PolicyRule(pause_max_s=0.5),
+)
 
 
 def _load(directory: Path, text: str) -> Settings:
@@ -35,6 +65,7 @@ def test_a_file_is_read_whole(tmp_path: Path) -> None:
         file=tmp_path / "godwit.toml",
         probe_interval_s=0.05,
         group_rules=(rule,),
+        policy_rules=POLICIES,
     )
 
 
@@ -61,7 +92,25 @@ def test_a_named_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
         ('[[group]]\nname = "a"\ntogether = true\n', "group[0].vms: is missing"),
         ('[[group]]\nname = "a"\ntogether = 1\nvms = ["x"]\n', "group[0].together: "),
         ('[[group]]\nname = "a"\ntogether = true\nvms = ["x", 3]\n', "group[0].vms[1]: "),
-        (GOOD + GOOD[GOOD.index("[[") :], "the name 'databases' is used more than once"),
+        (
+            GOOD + GOOD[GOOD.index("[[") : GOOD.index("[[policy")],
+            "the name 'databases' is used more than once",
+        ),
+        ("[[policy]]\nnames = ['a']\n", "policy[0]: it sets nothing"),
+        ("[[policy]]\ndowntime_max = '0s'\n", "policy[0].downtime_max: Input should be greater"),
+        ("[[policy]]\ndeadline = 'soon'\n", "policy[0].deadline: 'soon'"),
+        ("[[policy]]\nthrottle = 'yes'\n", "policy[0].throttle: Input should be a valid boolean"),
+        ("[[policy]]\npriority = 1.5\n", "policy[0].priority: "),
+        ("[[policy]]\nlabels = { tier = 3 }\npriority = 1\n", "policy[0].labels.tier: "),
+        ("[[policy]]\npause = '1s'\n", "policy[0].pause: there is no such setting"),
+        (
+            "[[policy]]\ndowntime_max = '1s'\ndowntime_target = '2s'\n",
+            "policy[0]: downtime_target is above downtime_max",
+        ),
+        (
+            "[[policy]]\ndowntime_max = '1s'\nlonger_downtime = '500ms'\n",
+            "policy[0]: longer_downtime is below downtime_max",
+        ),
         ("[probe", "at end of document"),
     ],
 )

@@ -44,7 +44,7 @@ from godwit.ports import (
     MigrationOrder,
     RepairAction,
 )
-from godwit.store import Database, SqlJournal, SqlStore
+from godwit.store import Database, SqlJournal, SqlKnowledge, SqlStore
 
 __all__ = ["Gate", "Stage", "guest"]
 
@@ -261,6 +261,7 @@ class Stage:
         controller = Controller(
             store=GatedStore(self.database, gate),
             journal=GatedJournal(self.database, gate),
+            knowledge=SqlKnowledge(self.database),
             connector=GatedConnector(self, gate),
             prober=SimulatedProber(self.world),
             clock=self.world.clock,

@@ -328,7 +328,7 @@ async def test_a_migration_in_doubt_keeps_its_hosts_however_old_it_is(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A host may stay silent for weeks, while hundreds of others are moved."""
-    monkeypatch.setattr("godwit.engine.controller._LOOK_BACK", 0)
+    monkeypatch.setattr("godwit.engine.controller.LOOK_BACK", 0)
     stage.world.add_guest("a", guest())
     controller = await stage.start()
     await stage.migrate(controller)

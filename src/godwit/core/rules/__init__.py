@@ -24,6 +24,7 @@ from godwit.core.rules import (
 )
 from godwit.core.rules.groups import GroupRule, resolve_groups
 from godwit.core.rules.placement import HostRule, Placement, VmRule
+from godwit.core.rules.policies import PolicyRule, apply_policy_rules
 
 __all__ = [
     "HOST_RULES",
@@ -31,7 +32,9 @@ __all__ = [
     "GroupRule",
     "HostRule",
     "Placement",
+    "PolicyRule",
     "VmRule",
+    "apply_policy_rules",
     "refusals_of",
     "resolve_groups",
 ]
