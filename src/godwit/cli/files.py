@@ -40,15 +40,16 @@ def refuse_to_overwrite(
     )
 
 
-def write_file(path: Path, content: str) -> None:
-    """Write a file as UTF-8: all of it or, with BadValue, nothing."""
+def write_file(path: Path, content: str | bytes) -> None:
+    """Write a file, text as UTF-8: all of it or, with BadValue, nothing."""
+    raw = content.encode() if isinstance(content, str) else content
     made: str | None = None
     try:
         # What a link points to is replaced, not the link.
         path = path.resolve()
         descriptor, made = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        with open(descriptor, "w", encoding="utf-8", newline="") as file:  # noqa: PTH123 - a number
-            file.write(content)
+        with open(descriptor, "wb") as file:  # noqa: PTH123 - a number
+            file.write(raw)
         Path(made).chmod(0o666 & ~_mask())
         Path(made).replace(path)
     except OSError as error:
@@ -57,9 +58,19 @@ def write_file(path: Path, content: str) -> None:
         raise _unusable(path, error) from error
 
 
-def write_stdout(content: str) -> None:
-    """Write to standard output as it is, ends of lines included."""
-    sys.stdout.write(content)
+def write_stdout(content: str | bytes) -> None:
+    """Write to standard output as it is, ends of lines included.
+
+    Raises: BadValue when bytes would go to a terminal.
+    """
+    if isinstance(content, bytes):
+        if sys.stdout.isatty():
+            raise BadValue(
+                "this is no text for a terminal", remedy="Give a path with --file, or a pipe."
+            )
+        sys.stdout.buffer.write(content)
+    else:
+        sys.stdout.write(content)
     sys.stdout.flush()
 
 

@@ -23,7 +23,7 @@ def find_migration(client: Client, what: str) -> wire.MigrationDetail:
 
 def last_migration_of(client: Client, vm: str) -> wire.MigrationDetail | None:
     """Return the last migration of a VM, by its name or UUID; None where there is none."""
-    for migration in client.migrations(limit=1000):
+    for migration in client.all_migrations():
         if vm in {migration.vm_name, migration.vm}:
             return client.migration(migration.id)
     return None

@@ -22,6 +22,8 @@ _ANSWER_S: Final = 180.0
 _CONNECT_S: Final = 5.0
 #: A command that thinks about a plan keeps its connection: an embedded controller stays as long.
 _LIMITS: Final = httpx.Limits(keepalive_expiry=None)
+#: What the controller lists at most at once.
+_PAGE: Final = 1000
 #: A stream silent for this long has lost its other end.
 _SILENCE_S: Final = 3 * wire.HEARTBEAT_S
 
@@ -95,9 +97,17 @@ class Client:
         """Set a plan going. May be repeated: it is accepted once."""
         return self._send("POST", f"/plans/{_quoted(plan_id)}/accept", wire.Acceptance)
 
-    def migrations(self, *, limit: int = 50) -> list[wire.Migration]:
-        """List the newest migrations, newest first."""
-        return self._get(f"/migrations?limit={limit}", list[wire.Migration])
+    def migrations(self, *, limit: int = 50, before: str | None = None) -> list[wire.Migration]:
+        """List the newest migrations, newest first; those older than ``before``, where given."""
+        after = f"&before={_quoted(before)}" if before is not None else ""
+        return self._get(f"/migrations?limit={limit}{after}", list[wire.Migration])
+
+    def all_migrations(self) -> Generator[wire.Migration, None, None]:
+        """Yield every migration there is, the newest first, a page at a time."""
+        before = None
+        while page := self.migrations(limit=_PAGE, before=before):
+            yield from page
+            before = page[-1].id
 
     def migration(self, migration_id: str) -> wire.MigrationDetail:
         """Return a migration whole."""

@@ -190,9 +190,9 @@ class Migrations:
         """The journal of one. Raises: UnknownMigration."""
         return self._journal.life(migration_id)
 
-    def newest(self, *, limit: int) -> tuple[Migration, ...]:
-        """The newest migrations, newest first."""
-        return tuple(self.get(one) for one in self._journal.newest(limit=limit))
+    def newest(self, *, limit: int, before: MigrationId | None = None) -> tuple[Migration, ...]:
+        """The newest migrations, newest first; older than ``before``. Raises: UnknownMigration."""
+        return tuple(self.get(one) for one in self._journal.newest(limit=limit, before=before))
 
     def progress(self, migration_id: MigrationId) -> Progress | None:
         """The last statistics of a migration that runs now."""

@@ -105,8 +105,13 @@ class Journal(Protocol):
         """The migrations whose last event did not end them, oldest first."""
         ...
 
-    def newest(self, *, limit: int) -> tuple[MigrationId, ...]:
-        """The newest migrations, newest first."""
+    def newest(
+        self, *, limit: int, before: MigrationId | None = None
+    ) -> tuple[MigrationId, ...]:
+        """The newest migrations, newest first; those older than ``before``, where it is given.
+
+        Raises: UnknownMigration.
+        """
         ...
 
     def mark_ended(self, migration: MigrationId) -> None:

@@ -68,10 +68,21 @@ class SqlJournal:
         with self._database.transaction() as connection:
             return tuple(MigrationId(found) for found in connection.scalars(query))
 
-    def newest(self, *, limit: int) -> tuple[MigrationId, ...]:
-        """The newest migrations, newest first."""
+    def newest(
+        self, *, limit: int, before: MigrationId | None = None
+    ) -> tuple[MigrationId, ...]:
+        """The newest migrations, newest first; those older than ``before``, where it is given.
+
+        Raises: UnknownMigration.
+        """
         query = select(migrations.c.id).order_by(migrations.c.number.desc()).limit(limit)
         with self._database.transaction() as connection:
+            if before is not None:
+                place = select(migrations.c.number).where(migrations.c.id == before)
+                number = connection.execute(place).scalar()
+                if number is None:
+                    raise _unknown(before)
+                query = query.where(migrations.c.number < number)
             return tuple(MigrationId(found) for found in connection.scalars(query))
 
     def mark_ended(self, migration: MigrationId) -> None:

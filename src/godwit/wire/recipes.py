@@ -53,6 +53,7 @@ class Throttle(Reply):
 class Recipe(Reply):
     """The parameters of one migration. ``channels`` 0 is one plain stream.
 
+    ``stream`` names the kind of stream, by which bandwidth is learnt.
     ``throttle`` and ``postcopy`` permit: they are used only when the copy does not converge.
     ``pause_longer_s`` is what the VM's owner permits as the last resort.
     """
@@ -69,6 +70,7 @@ class Recipe(Reply):
     throttle: Throttle | None = None
     postcopy: bool = False
     deadline_s: float | None = None
+    stream: str = "plain"
 
 
 class Alternative(Reply):
@@ -124,6 +126,7 @@ def recipe_to_wire(recipe: plan.Recipe) -> Recipe:
         ),
         postcopy=recipe.postcopy,
         deadline_s=recipe.deadline_s,
+        stream=recipe.stream,
     )
 
 

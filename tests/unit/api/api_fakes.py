@@ -345,8 +345,10 @@ class FakeController:
         self.drain_views[drain_id] = view
         self.notices.publish(NoticeKind.DRAIN, at_s=T0, drain=view, text=view.state.value)
 
-    def migrations(self, *, limit: int) -> tuple[Migration, ...]:
-        return tuple(reversed(self.values.values()))[:limit]
+    def migrations(self, *, limit: int, before: MigrationId | None = None) -> tuple[Migration, ...]:
+        newest = list(reversed(self.values))
+        first = newest.index(before) + 1 if before is not None else 0
+        return tuple(self.values[one] for one in newest[first : first + limit])
 
     def migration(self, migration_id: MigrationId) -> Migration:
         if migration_id not in self.values:

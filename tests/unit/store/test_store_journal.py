@@ -72,6 +72,10 @@ def test_unfinished_ones_come_oldest_first_until_they_are_marked(journal: SqlJou
     journal.mark_ended(births[0].id)
     assert journal.unfinished() == ("m-1", "m-2")
     assert journal.newest(limit=2) == ("m-2", "m-1")
+    assert journal.newest(limit=2, before=MigrationId("m-2")) == ("m-1", "m-3")
+    assert journal.newest(limit=2, before=MigrationId("m-3")) == ()
+    with pytest.raises(UnknownMigration):
+        journal.newest(limit=2, before=MigrationId("m-9"))
 
 
 def test_a_birth_happens_once(journal: SqlJournal) -> None:

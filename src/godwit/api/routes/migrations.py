@@ -16,10 +16,17 @@ router = APIRouter(tags=["migrations"])
 
 @router.get("/migrations", operation_id="list_migrations")
 async def list_migrations(
-    controller: TheController, limit: Annotated[int, Query(ge=1, le=1000)] = 50
+    controller: TheController,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 50,
+    before: Annotated[
+        str | None, Query(description="The last id of a page: the next one begins after it.")
+    ] = None,
 ) -> list[wire.Migration]:
     """List the newest migrations, newest first."""
-    return [wire.migration_to_wire(one) for one in controller.migrations(limit=limit)]
+    found = controller.migrations(
+        limit=limit, before=None if before is None else MigrationId(before)
+    )
+    return [wire.migration_to_wire(one) for one in found]
 
 
 @router.get("/migrations/{migration_id}", operation_id="get_migration")

@@ -11,7 +11,7 @@ from godwit.core.errors import BadValue
 
 __all__ = ["register"]
 
-#: What the controller lists at most.
+#: What the controller lists at most at once.
 _MOST: Final = 1000
 _LIMIT: Final = 20
 
@@ -21,6 +21,7 @@ class Format(StrEnum):
 
     CSV = "csv"
     JSONL = "jsonl"
+    PARQUET = "parquet"
 
 
 def register(app: typer.Typer) -> None:
@@ -38,6 +39,7 @@ def register(app: typer.Typer) -> None:
         epilog=examples(
             "godwit history export > moves.csv",
             "godwit history export --format jsonl --file moves.jsonl",
+            "godwit history export --format parquet --file moves.parquet",
             "godwit history export --columns      what each column means",
         ),
     )(_export)
@@ -80,7 +82,12 @@ def _history(
 def _export(
     ctx: typer.Context,
     kind: Annotated[
-        Format, typer.Option("--format", help="CSV (RFC 4180), or one JSON object a line.")
+        Format,
+        typer.Option(
+            "--format",
+            help="CSV (RFC 4180), one JSON object a line, or Parquet (pip install"
+            " 'godwit[parquet]').",
+        ),
     ] = Format.CSV,
     file: Annotated[Path, typer.Option(help="Where to write it; - for standard output.")] = Path(
         "-"
@@ -91,12 +98,12 @@ def _export(
     ] = False,
     output: OutputOption = Output.TEXT,
 ) -> None:
-    """Write the newest 1000 migrations for other programs: one row each, the oldest first.
+    """Write all migrations for other programs: one row each, the oldest first.
 
-    Units stand in the names of the columns. What was not measured is empty (CSV) or null (JSON),
-    never zero. Parquet is not written yet.
+    Units stand in the names of the columns. What was not measured is empty (CSV) or null (JSON,
+    Parquet), never zero. Each forecast stands beside its fact.
     """
-    from godwit.cli.export import COLUMNS, to_csv, to_jsonl
+    from godwit.cli.export import COLUMNS, to_csv, to_jsonl, to_parquet
     from godwit.cli.files import STDOUT, refuse_to_overwrite, write_file, write_stdout
     from godwit.cli.screen import Screen
     from godwit.cli.session import open_session
@@ -111,14 +118,19 @@ def _export(
     if file != STDOUT:
         refuse_to_overwrite(file, force=force)
     with open_session(ctx, screen) as session:
-        migrations = session.client.migrations(limit=_MOST)
-        if len(migrations) == _MOST:
-            screen.note(f"These are the newest {_MOST} migrations; there may be older ones.")
-        text = to_csv(migrations) if kind is Format.CSV else to_jsonl(migrations)
+        migrations = list(session.client.all_migrations())
+        content: str | bytes
+        match kind:
+            case Format.CSV:
+                content = to_csv(migrations)
+            case Format.JSONL:
+                content = to_jsonl(migrations)
+            case Format.PARQUET:
+                content = to_parquet(migrations)
         if file == STDOUT:
-            write_stdout(text)
+            write_stdout(content)
             return
-        write_file(file, text)
+        write_file(file, content)
         if screen.is_json:
             screen.document({"path": str(file), "rows": len(migrations)})
         else:
