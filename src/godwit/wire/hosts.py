@@ -84,7 +84,11 @@ class StoragePool(Reply):
 
 
 class HostObservation(Reply):
-    """What the host's libvirt said at ``taken_at_s``. ``lacks`` is what a migration would miss."""
+    """What the host's libvirt said at ``taken_at_s``.
+
+    ``lacks`` is what a migration would miss; ``features`` are the means that a migration from here
+    or to here may use.
+    """
 
     host_uuid: str
     hostname: str
@@ -102,6 +106,7 @@ class HostObservation(Reply):
     pools: tuple[StoragePool, ...]
     links: tuple[Link, ...]
     lacks: tuple[str, ...]
+    features: tuple[str, ...] = ()
     taken_at_s: float
 
 
@@ -246,5 +251,6 @@ def _observation(seen: core.HostObservation) -> HostObservation:
             for one in seen.links
         ),
         lacks=seen.lacks,
+        features=tuple(sorted(one.value for one in seen.features)),
         taken_at_s=seen.taken_at_s,
     )

@@ -2,15 +2,16 @@
 
 import asyncio
 import threading
+from dataclasses import replace
 
 import libvirt
 import pytest
 
 from godwit.core.errors import OutcomeUnknown, StepRefused
-from godwit.core.model import HostName, HostRecord, Presence, VmId
+from godwit.core.model import Feature, HostName, HostRecord, Presence, VmId
 from godwit.core.plan import Recipe
 from godwit.drivers.libvirt import LibvirtHost
-from godwit.drivers.libvirt import host as driver
+from godwit.drivers.libvirt import connection as driver
 from godwit.ports import HypervisorEventKind, MigrationOrder
 
 ORDER = MigrationOrder(
@@ -29,12 +30,26 @@ def failure(code: int, domain: int) -> libvirt.libvirtError:
     return error
 
 
+class FakeCapabilities:
+    """A host that can do everything."""
+
+    features = frozenset(Feature)
+
+
 class FakeDomain:
-    """A domain that remembers its pause limits, and whose migration fails."""
+    """A domain that remembers its limits, and whose migration fails, its stream limited by then."""
 
     def __init__(self, error: Exception) -> None:
         self.error = error
         self.limits_ms = [300]
+        self.speeds_mib = [1000]
+        self.told: list[tuple[dict[str, object], int]] = []
+
+    def migrateGetMaxSpeed(self, _flags: int) -> int:  # noqa: N802
+        return self.speeds_mib[-1]
+
+    def migrateSetMaxSpeed(self, speed_mib: int, _flags: int) -> None:  # noqa: N802
+        self.speeds_mib.append(speed_mib)
 
     def migrateGetMaxDowntime(self, _flags: int) -> int:  # noqa: N802 - libvirt's name
         return self.limits_ms[-1]
@@ -42,7 +57,11 @@ class FakeDomain:
     def migrateSetMaxDowntime(self, limit_ms: int, _flags: int) -> None:  # noqa: N802
         self.limits_ms.append(limit_ms)
 
-    def migrateToURI3(self, *_: object) -> None:  # noqa: N802
+    def migrateToURI3(  # noqa: N802
+        self, _uri: str, parameters: dict[str, object], flags: int
+    ) -> None:
+        self.told.append((parameters, flags))
+        self.migrateSetMaxSpeed(8, 0)
         raise self.error
 
 
@@ -82,7 +101,8 @@ def connected(
     monkeypatch.setattr(driver, "_open", lambda _uri: next(to_open))
     record = HostRecord(name=HostName("a"), uri="qemu:///system", peer_uri="qemu+tls://a/system")
     host = LibvirtHost(record)
-    host._connection = control  # type: ignore[assignment]
+    host._link._connection = control  # type: ignore[assignment]
+    host._link._capabilities = FakeCapabilities()  # type: ignore[assignment]
     return host
 
 
@@ -100,7 +120,7 @@ async def test_a_migration_whose_answer_was_lost_keeps_its_pause_limit(
     assert domain.limits_ms == [300, 20]
 
 
-async def test_a_migration_that_was_refused_leaves_the_pause_limit_from_before(
+async def test_a_migration_that_was_refused_leaves_the_limits_from_before(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     domain = FakeDomain(failure(libvirt.VIR_ERR_OPERATION_INVALID, libvirt.VIR_FROM_QEMU))
@@ -110,6 +130,23 @@ async def test_a_migration_that_was_refused_leaves_the_pause_limit_from_before(
         await host.migrate(ORDER)
 
     assert domain.limits_ms == [300, 20, 300]
+    assert domain.speeds_mib == [1000, 8, 1000]
+
+
+async def test_a_resumption_is_given_as_it_is_and_touches_no_limit(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """While its post-copy is broken the VM has a job; its limits mean nothing any more."""
+    domain = FakeDomain(failure(libvirt.VIR_ERR_OPERATION_FAILED, libvirt.VIR_FROM_QEMU))
+    host = connected(monkeypatch, FakeConnection(domain), FakeConnection(domain))
+    recipe = replace(ORDER.recipe, postcopy=True)
+
+    with pytest.raises(StepRefused):
+        await host.migrate(replace(ORDER, recipe=recipe, resume=True))
+
+    assert domain.told[0][1] & libvirt.VIR_MIGRATE_POSTCOPY_RESUME
+    assert domain.limits_ms == [300]
+    assert domain.speeds_mib == [1000, 8], "the fake's own"
 
 
 def answer_to_questions(monkeypatch: pytest.MonkeyPatch) -> None:

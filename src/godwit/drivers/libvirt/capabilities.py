@@ -6,7 +6,8 @@ from typing import Final
 
 import libvirt
 
-from godwit.core.model import HostVersions
+from godwit.core.model import Feature, HostVersions
+from godwit.drivers.libvirt.features import features_of
 
 __all__ = ["Capabilities", "read_capabilities"]
 
@@ -32,6 +33,7 @@ class Capabilities:
     machine_types: frozenset[str]
     migratable_cpu_xml: str
     lacks: tuple[str, ...]
+    features: frozenset[Feature]
 
 
 def read_capabilities(connection: "libvirt.virConnect") -> Capabilities:
@@ -58,6 +60,9 @@ def read_capabilities(connection: "libvirt.virConnect") -> Capabilities:
         machine_types=frozenset(machine_types - {""}),
         migratable_cpu_xml=_migratable_cpu(connection, architecture, virt_types),
         lacks=_lacks(versions, virt_types),
+        features=features_of(
+            versions, is_live=root.find("host/migration_features/live") is not None
+        ),
     )
 
 

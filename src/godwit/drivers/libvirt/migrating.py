@@ -1,45 +1,31 @@
 """The calls that start, watch, steer and end a migration. Blocking functions, for a thread."""
 
 import time
-from typing import Final
+from collections.abc import Set as AbstractSet
 
 import libvirt
 
-from godwit.core.model import Progress
-from godwit.core.units import MIB
+from godwit.core.model import Feature, Progress
+from godwit.drivers.libvirt.monitor import ask_monitor
+from godwit.drivers.libvirt.recipes import migrate_call
 from godwit.ports import MigrationOrder, RepairAction
 
 __all__ = [
     "read_addresses",
-    "read_pause_limit",
     "read_progress",
     "repair",
     "run_migration",
     "set_pause_limit",
 ]
 
-#: Live, peer to peer (a dead controller changes nothing), given up on an I/O error of the guest.
-_FLAGS: Final = (
-    libvirt.VIR_MIGRATE_LIVE | libvirt.VIR_MIGRATE_PEER2PEER | libvirt.VIR_MIGRATE_ABORT_ON_ERROR
-)
-_PERSISTENT: Final = libvirt.VIR_MIGRATE_PERSIST_DEST | libvirt.VIR_MIGRATE_UNDEFINE_SOURCE
 
-
-def run_migration(connection: "libvirt.virConnect", order: MigrationOrder) -> None:
+def run_migration(
+    connection: "libvirt.virConnect", order: MigrationOrder, features: AbstractSet[Feature]
+) -> None:
     """Give the migrate call and wait for its end. Raises libvirtError."""
+    told = migrate_call(order, features)
     domain = connection.lookupByUUIDString(order.vm)
-    parameters: dict[str, object] = {}
-    if order.migration_address is not None:
-        parameters[libvirt.VIR_MIGRATE_PARAM_URI] = _migrate_uri(order.migration_address)
-    if order.recipe.bandwidth_bytes_per_s is not None:
-        rate_mib = max(1, round(order.recipe.bandwidth_bytes_per_s / MIB))
-        parameters[libvirt.VIR_MIGRATE_PARAM_BANDWIDTH] = rate_mib
-    flags = _FLAGS | (_PERSISTENT if order.persistent else 0)
-    domain.migrateToURI3(order.peer_uri, parameters, flags)
-
-
-def _migrate_uri(address: str) -> str:
-    return f"tcp://[{address}]" if ":" in address else f"tcp://{address}"
+    domain.migrateToURI3(order.peer_uri, told.parameters, told.flags)
 
 
 def read_progress(domain: "libvirt.virDomain") -> Progress | None:
@@ -58,6 +44,8 @@ def read_progress(domain: "libvirt.virDomain") -> Progress | None:
         dirty_bytes_per_s=float(stats.get("memory_dirty_rate", 0) * page_bytes),
         bandwidth_bytes_per_s=float(stats.get("memory_bps", 0)),
         expected_pause_s=stats.get("downtime", 0) / 1000,
+        throttle_fraction=stats.get("auto_converge_throttle", 0) / 100,
+        postcopy_requests=stats.get("memory_postcopy_requests", 0),
     )
 
 
@@ -76,11 +64,6 @@ def read_addresses(domain: "libvirt.virDomain") -> tuple[str, ...]:
             for address in card.get("addrs") or ():
                 found.setdefault(address["addr"])
     return tuple(found)
-
-
-def read_pause_limit(domain: "libvirt.virDomain") -> float:
-    """Read QEMU's downtime limit, in seconds."""
-    return float(domain.migrateGetMaxDowntime(0)) / 1000
 
 
 def set_pause_limit(domain: "libvirt.virDomain", limit_s: float) -> None:
@@ -104,12 +87,6 @@ def repair(domain: "libvirt.virDomain", action: RepairAction) -> None:
 def _announce(domain: "libvirt.virDomain") -> None:
     """Send QEMU's self-announcement again: five broadcasts within 0.8 s.
 
-    libvirt has no call of its own for this; the monitor command marks the domain as tainted in its
-    log, which has no effect on the guest.
+    libvirt has no call of its own for this.
     """
-    import libvirt_qemu  # noqa: PLC0415 - only hosts that need it pay for it
-
-    command = (
-        '{"execute":"announce-self","arguments":{"initial":50,"max":550,"rounds":5,"step":100}}'
-    )
-    libvirt_qemu.qemuMonitorCommand(domain, command, 0)
+    ask_monitor(domain, "announce-self", {"initial": 50, "max": 550, "rounds": 5, "step": 100})

@@ -24,6 +24,7 @@ from godwit.core.model import (
     VmId,
     VmPolicy,
 )
+from godwit.core.units import KIB
 from godwit.drivers.libvirt.blockers import find_blockers, find_warnings
 from godwit.drivers.libvirt.capabilities import Capabilities
 from godwit.drivers.libvirt.domain_xml import DomainFacts, read_domain_xml
@@ -32,7 +33,11 @@ from godwit.drivers.libvirt.states import run_state
 
 __all__ = ["CpuSamples", "read_host", "read_vms", "sample_cpu"]
 
-_STATS: Final = libvirt.VIR_DOMAIN_STATS_STATE | libvirt.VIR_DOMAIN_STATS_CPU_TOTAL
+_STATS: Final = (
+    libvirt.VIR_DOMAIN_STATS_STATE
+    | libvirt.VIR_DOMAIN_STATS_CPU_TOTAL
+    | libvirt.VIR_DOMAIN_STATS_BALLOON
+)
 _STATS_FLAGS: Final = (
     libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_ACTIVE
     | libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT
@@ -44,13 +49,17 @@ _NS: Final = 1e-9
 
 @dataclass(slots=True)
 class CpuSamples:
-    """The last two samples of the CPU counters of a host and its VMs (seconds of CPU time)."""
+    """The last two samples of the CPU counters of a host and its VMs (seconds of CPU time).
+
+    ``vm_resident_bytes`` is what each VM's process held of the host's memory when last asked.
+    """
 
     taken_at_s: float | None = None
     vm_cpu_s: dict[str, float] = field(default_factory=dict)
     host_busy_s: float = 0.0
     vm_busy_cores: dict[str, float] = field(default_factory=dict)
     host_busy_cores: float | None = None
+    vm_resident_bytes: dict[str, int] = field(default_factory=dict)
 
     def add(self, taken_at_s: float, vm_cpu_s: dict[str, float], host_busy_s: float) -> None:
         """Take a new sample; rates follow from the one before it."""
@@ -67,7 +76,7 @@ class CpuSamples:
 
 
 def sample_cpu(connection: "libvirt.virConnect", samples: CpuSamples) -> None:
-    """Read the CPU counters of the host and of every active VM once."""
+    """Read the CPU counters of the host and of every active VM once, and the VMs' memory."""
     before_s = time.monotonic()
     stats = connection.getAllDomainStats(_STATS, _STATS_FLAGS)
     host = connection.getCPUStats(libvirt.VIR_NODE_CPU_STATS_ALL_CPUS, 0)
@@ -76,6 +85,11 @@ def sample_cpu(connection: "libvirt.virConnect", samples: CpuSamples) -> None:
         domain.UUIDString(): values["cpu.time"] * _NS
         for domain, values in stats
         if "cpu.time" in values
+    }
+    samples.vm_resident_bytes = {
+        domain.UUIDString(): values["balloon.rss"] * KIB
+        for domain, values in stats
+        if "balloon.rss" in values
     }
     busy_s = (host.get("kernel", 0) + host.get("user", 0)) * _NS
     samples.add(middle_s, vm_cpu_s, busy_s)
@@ -109,6 +123,7 @@ def read_host(
         links=_links(record),
         lacks=capabilities.lacks,
         taken_at_s=time.time(),
+        features=capabilities.features,
     )
 
 
@@ -212,6 +227,7 @@ def _read_vm(
         busy_with=_busy_with(domain, state),
         policy=policy,
         taken_at_s=time.time(),
+        resident_bytes=samples.vm_resident_bytes.get(vm_id),
     )
 
 

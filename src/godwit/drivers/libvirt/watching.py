@@ -24,6 +24,17 @@ _LIFECYCLE: Final = {
     (libvirt.VIR_DOMAIN_EVENT_SUSPENDED, libvirt.VIR_DOMAIN_EVENT_SUSPENDED_MIGRATED): (
         HypervisorEventKind.VCPUS_STOPPED
     ),
+    # Sent again when a broken post-copy was taken up.
+    (libvirt.VIR_DOMAIN_EVENT_SUSPENDED, libvirt.VIR_DOMAIN_EVENT_SUSPENDED_POSTCOPY): (
+        HypervisorEventKind.POSTCOPY_STARTED
+    ),
+    # On the source, and on the destination, where the guest runs on until it needs a page.
+    (libvirt.VIR_DOMAIN_EVENT_SUSPENDED, libvirt.VIR_DOMAIN_EVENT_SUSPENDED_POSTCOPY_FAILED): (
+        HypervisorEventKind.POSTCOPY_BROKE
+    ),
+    (libvirt.VIR_DOMAIN_EVENT_RESUMED, libvirt.VIR_DOMAIN_EVENT_RESUMED_POSTCOPY_FAILED): (
+        HypervisorEventKind.POSTCOPY_BROKE
+    ),
 }
 
 
