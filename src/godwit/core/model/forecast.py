@@ -1,6 +1,8 @@
 """What is predicted of one migration before it starts, and how the prediction is scored."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from godwit.core.model.knowledge import Calibration
 
 __all__ = ["Forecast", "Range", "Score"]
 
@@ -29,6 +31,7 @@ class Forecast:
     chance that the copy comes to its switch-over within all limits of the recipe,
     ``keeps_promise`` that it does so within the VM's own pause limit and deadline. The ranges are
     those of a migration that converges. ``grounds`` are sentences for people: what it rests on.
+    ``calibration`` is what the ranges were widened by.
     """
 
     total_s: Range
@@ -40,6 +43,7 @@ class Forecast:
     keeps_promise: float
     made_at_s: float
     grounds: tuple[str, ...] = ()
+    calibration: Calibration = field(default_factory=Calibration)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -87,6 +87,8 @@ class PathKnowledge:
     ``bandwidth`` in bytes per second of the memory stream. ``setup`` from the order to the first
     byte, ``ending`` from the running destination to the confirmed end, in seconds. ``pause_fixed``
     is the pause beyond sending the rest, ``outage_extra`` what clients saw beyond the pause.
+    ``first_bandwidth`` is that of first passes, in which the destination allocates its memory.
+    ``wire`` is what a byte of memory takes on the wire when it is sent again compressed.
     """
 
     bandwidth: Estimate | None = None
@@ -94,6 +96,8 @@ class PathKnowledge:
     ending: Estimate | None = None
     pause_fixed: Estimate | None = None
     outage_extra: Estimate | None = None
+    first_bandwidth: Estimate | None = None
+    wire: Estimate | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
