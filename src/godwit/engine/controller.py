@@ -27,6 +27,7 @@ from godwit.core.plan import Plan, PlanKind
 from godwit.core.planner import PauseSettings, choose_destination, plan_drain, plan_migration
 from godwit.core.rules import GroupRule, PolicyRule
 from godwit.engine.admission import admit_hosts
+from godwit.engine.companions import Companion
 from godwit.engine.draining import LOOK_BACK, Drains
 from godwit.engine.fleet import Fleet
 from godwit.engine.lookup import find_vm
@@ -58,13 +59,16 @@ class Controller:
         policy_rules: tuple[PolicyRule, ...] = (),
         limits: WatchLimits | None = None,
         probe_every_s: float = ICMP_EVERY_S,
+        companions: tuple[Companion, ...] = (),
     ) -> None:
         self._store = store
         self._knowledge = knowledge
+        self._policy_rules = policy_rules
         self._clock = clock
         self._prober = prober
         self._limits = limits or WatchLimits()
         self._probe_every_s = probe_every_s
+        self._companions = companions
         # Milliseconds of the wall clock: numbers grow over restarts of the controller, too.
         self._notices = Notices(first_number=int(clock.now_s() * 1000))
         self._fleet = Fleet(store=store, connector=connector)
@@ -97,6 +101,7 @@ class Controller:
             clock=self._clock,
             limits=self._limits,
             probe_every_s=self._probe_every_s,
+            companions=self._companions,
         )
 
     async def start(self) -> None:
@@ -256,6 +261,11 @@ class Controller:
             calibration=cluster.known.calibration,
             migrations=tuple(one for one in newest if one.move.vm == found.id),
         )
+
+    @property
+    def policy_rules(self) -> tuple[PolicyRule, ...]:
+        """What the site wants of VMs whose own metadata does not say."""
+        return self._policy_rules
 
     def accuracy(self, *, limit: int = 1000) -> tuple[tuple[MigrationId, Score], ...]:
         """Forecasts beside the facts, newest first."""

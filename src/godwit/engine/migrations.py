@@ -104,16 +104,19 @@ class Migrations:
         adopted = []
         for migration_id in self._journal.unfinished():
             migration = self._replayed(migration_id)
-            if is_ended(migration.phase):
+            world = self._make_world()
+            if is_ended(migration.phase) and not world.companions:
                 # The end was written, the mark was not: the controller died between the two.
                 self._journal.mark_ended(migration_id)
                 continue
             try:
-                runner = Runner(self._record(migration), self._make_world())
+                runner = Runner(self._record(migration), world)
             except GodwitError:
                 continue  # its host left the inventory: shown as it is, and nothing can be asked
             adopted.append(migration_id)
-            if migration.phase in _AT_REST:
+            if is_ended(migration.phase):
+                self._launch(runner, runner.end_again)
+            elif migration.phase in _AT_REST:
                 self._runners[migration_id] = runner
             else:
                 self._launch(runner, runner.adopt)

@@ -4,7 +4,9 @@ The order is always the same: judge the event, write it, take it over, tell the 
 observers see is in the journal, and an effect that is ordered afterwards has its intent there.
 """
 
-from godwit.core.migration import Event, Migration, Phase, is_ended, step
+from collections.abc import Callable
+
+from godwit.core.migration import Event, Migration, Phase, Traced, is_ended, step
 from godwit.core.model import Progress
 from godwit.engine.notices import NoticeKind, Notices
 from godwit.ports import Clock, Journal
@@ -23,6 +25,15 @@ class Record:
         self._journal = journal
         self._notices = notices
         self._clock = clock
+        self._follower: Callable[[], None] | None = None
+
+    def keep_open(self, follower: Callable[[], None]) -> None:
+        """Call this after each event; the journal holds the migration as unfinished until close."""
+        self._follower = follower
+
+    def close(self) -> None:
+        """Nothing more will be done about a migration that has ended."""
+        self._journal.mark_ended(self.migration.id)
 
     @property
     def phase(self) -> Phase:
@@ -41,15 +52,21 @@ class Record:
         changed = step(self.migration, event)
         self._journal.append(self.migration.id, event)
         self.migration = changed
+        if isinstance(event, Traced):
+            # Nothing changed, and whoever watches has seen these points as they came.
+            return changed
         if is_ended(changed.phase):
-            self._journal.mark_ended(changed.id)
             self.progress = None
+            if self._follower is None:
+                self.close()
         self._notices.publish(
             NoticeKind.MIGRATION,
             at_s=event.at_s,
             text=text or type(event).__name__,
             migration=changed,
         )
+        if self._follower is not None:
+            self._follower()
         return changed
 
     def show_progress(self, progress: Progress) -> None:

@@ -24,6 +24,7 @@ from godwit.core.migration import (
     StartOrdered,
 )
 from godwit.core.model import Cluster, HostName, Probe, Vm, VmId
+from godwit.engine.companions import Companion, Companions
 from godwit.engine.confirmation import ADOPTED_AFTER_S, JOB_LINGERS_S, Confirmation
 from godwit.engine.fleet import Fleet
 from godwit.engine.outage import ICMP_EVERY_S, OutageWatch
@@ -41,7 +42,7 @@ _QEMU_PAUSE_LIMIT_S: Final = 0.3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class World:
-    """What every runner shares."""
+    """What every runner shares. ``companions`` go along with each migration."""
 
     fleet: Fleet
     scan: Callable[[], Awaitable[Cluster]]
@@ -49,6 +50,7 @@ class World:
     clock: Clock
     limits: WatchLimits
     probe_every_s: float = ICMP_EVERY_S
+    companions: tuple[Companion, ...] = ()
 
 
 class Runner:
@@ -67,6 +69,7 @@ class Runner:
         move = record.migration.move
         self._source = world.fleet.hypervisor(move.source)
         self._destination = world.fleet.hypervisor(move.destination)
+        self._companions = Companions(world.companions, record)
         self._watch = Watch(record, self._source, world.clock, world.limits)
         self._outage: OutageWatch | None = None
         # Not known of an adopted one that was over before its source could be asked.
@@ -89,23 +92,27 @@ class Runner:
     async def run(self) -> Migration:
         """Check, start, watch, confirm and verify a migration that was just accepted."""
         vm = await self._check()
-        if vm is None or self.record.phase is not Phase.CHECKING:
-            return self.record.migration
-        self._was_persistent = vm.persistent
         try:
-            await self._watch.open()
-            await self._open_outage(vm)
-            if self.record.migration.is_ended:
-                return self.record.migration  # cancelled meanwhile
-            self.record.write(StartOrdered(at_s=self.record.now_s()))
-            self._call = asyncio.create_task(self._source.migrate(self._order(vm)))
-            # It may end after its deadline, when nobody waits for its answer any more.
-            self._call.add_done_callback(lambda call: call.cancelled() or call.exception())
-            await self._watch.follow(self._call)
-            await self._finish()
+            if vm is not None and self.record.phase is Phase.CHECKING:
+                await self._carry_out(vm)
+            await self._companions.ended()
         finally:
             await self._close()
         return self.record.migration
+
+    async def _carry_out(self, vm: Vm) -> None:
+        self._was_persistent = vm.persistent
+        await self._watch.open()
+        await self._open_outage(vm)
+        await self._companions.before_start()
+        if self.record.migration.is_ended:
+            return  # cancelled meanwhile
+        self.record.write(StartOrdered(at_s=self.record.now_s()))
+        self._call = asyncio.create_task(self._source.migrate(self._order(vm)))
+        # It may end after its deadline, when nobody waits for its answer any more.
+        self._call.add_done_callback(lambda call: call.cancelled() or call.exception())
+        await self._watch.follow(self._call)
+        await self._finish()
 
     async def adopt(self) -> Migration:
         """Take over a migration that an earlier controller left unfinished."""
@@ -120,13 +127,18 @@ class Runner:
         return await self._from_doubt()
 
     async def _from_doubt(self) -> Migration:
-        if self.record.phase not in {Phase.CONFIRMING, Phase.UNKNOWN}:
-            return self.record.migration
         try:
-            await self._watch.open()
-            await self._finish()
+            if self.record.phase in {Phase.CONFIRMING, Phase.UNKNOWN}:
+                await self._watch.open()
+                await self._finish()
+            await self._companions.ended()
         finally:
             await self._close()
+        return self.record.migration
+
+    async def end_again(self) -> Migration:
+        """Do what an earlier controller left undone about a migration that has ended."""
+        await self._companions.ended()
         return self.record.migration
 
     async def _check(self) -> Vm | None:
@@ -240,6 +252,7 @@ class Runner:
         return not isinstance(self._call.exception(), OutcomeUnknown)
 
     async def _close(self) -> None:
+        await self._companions.close()
         if self._outage is not None:
             await self._outage.close()
             # What is closed hears nothing: a person may have it looked at again, and verified.
