@@ -1,8 +1,9 @@
 """The engine's views and notices as wire models: the only conversions that know the engine."""
 
 from godwit import wire
-from godwit.core.model import MigrationId
+from godwit.core.model import MigrationId, Vm
 from godwit.core.plan import Unplaced
+from godwit.core.rules import rule_that_says
 from godwit.engine import Acceptance, Controller, DrainState, DrainView, Notice
 
 __all__ = [
@@ -11,6 +12,7 @@ __all__ = [
     "drain_to_wire",
     "migration_detail_to_wire",
     "notice_to_wire",
+    "policy_of",
 ]
 
 
@@ -87,3 +89,9 @@ def notice_to_wire(notice: Notice) -> wire.Notice:
         drain=drain_to_wire(drain) if drain is not None else None,
         host=notice.host,
     )
+
+
+def policy_of(controller: Controller, vm: Vm) -> wire.Policy:
+    """Convert the policy of a VM, with the rule of the site that each field comes from."""
+    rules = controller.policy_rules
+    return wire.policy_to_wire(vm, lambda name: rule_that_says(rules, vm, name))

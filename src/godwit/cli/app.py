@@ -12,6 +12,7 @@ from godwit.cli.commands import (
     history,
     host,
     migrate,
+    policy,
     report,
     resolve,
     scan,
@@ -81,6 +82,7 @@ def build_app(
         ctx.obj = Settings(server=server or None, attach=attach)
 
     host.register(app)
+    policy.register(app)
     for module in (scan, status, migrate, drain, undrain, cancel, resolve, history, show, report):
         module.register(app)
     return app

@@ -22,6 +22,7 @@ __all__ = [
     "YesOption",
     "build_request",
     "examples",
+    "read_labels",
     "read_option",
 ]
 
@@ -54,6 +55,7 @@ AbortOption = Annotated[
 DowntimeOption = Annotated[
     str | None,
     typer.Option(
+        "--downtime-max",
         "--max-downtime",
         metavar="DURATION",
         help="The longest pause allowed, e.g. 300ms. Can lower a VM's own limit, never raise it.",
@@ -80,6 +82,19 @@ def read_option(option: str, parse: Callable[[str], _T], text: str | None) -> _T
         raise BadValue(
             f"{option}: {error.message}", evidence=error.evidence, remedy=error.remedy
         ) from error
+
+
+def read_labels(texts: list[str]) -> dict[str, str]:
+    """Read the texts of --label. Raises: BadValue."""
+    labels = {}
+    for text in texts:
+        key, found, value = text.partition("=")
+        if not found or not key:
+            raise BadValue(
+                f"--label: {text!r} is not KEY=VALUE", remedy="For example --label rack=a."
+            )
+        labels[key] = value
+    return labels
 
 
 def build_request(kind: type[_Model], options: dict[str, str], **fields: Any) -> _Model:  # noqa: ANN401

@@ -85,6 +85,27 @@ class Client:
         """Read the VMs of that name or UUID now."""
         return self._get(f"/vms/{_quoted(name)}", list[wire.Vm])
 
+    def policy(self, vm: str) -> wire.Policy:
+        """Say what holds for a VM, and where it comes from."""
+        return self._get(f"/vms/{_quoted(vm)}/policy", wire.Policy)
+
+    def change_policy(self, vm: str, change: wire.PolicyChange) -> wire.PolicyChanged:
+        """Write some fields of the policy into the VM's own metadata."""
+        body = change.model_dump(mode="json", exclude_none=True)
+        return self._send("PATCH", f"/vms/{_quoted(vm)}/policy", wire.PolicyChanged, json=body)
+
+    def vm_insight(self, vm: str) -> wire.VmInsight:
+        """Say all that decisions about a VM rest on."""
+        return self._get(f"/vms/{_quoted(vm)}/insight", wire.VmInsight)
+
+    def host_insight(self, name: str) -> wire.HostInsight:
+        """Say all that decisions about a host rest on."""
+        return self._get(f"/hosts/{_quoted(name)}/insight", wire.HostInsight)
+
+    def accuracy(self) -> wire.Accuracy:
+        """Put all scored forecasts beside their facts."""
+        return self._get("/forecasts/accuracy", wire.Accuracy)
+
     def make_plan(self, asked: wire.MigrateRequest | wire.DrainRequest) -> wire.Plan:
         """Make a plan; nothing moves before it is accepted."""
         return self._send("POST", "/plans", wire.Plan, json=asked.model_dump(mode="json"))

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 import uvicorn
 from api_forecasts import forecast_plan
+from api_learnt import Learnt, make_knowledge
 from api_scene import (
     MIB,
     T0,
@@ -102,7 +103,7 @@ class Plot:
 
 
 @dataclass
-class FakeController:
+class FakeController(Learnt):
     """The facade of ``godwit.engine.Controller``, and knobs for the tests."""
 
     cluster: Cluster = field(default_factory=make_cluster)
@@ -180,7 +181,10 @@ class FakeController:
     async def scan(self) -> Cluster:
         if self.raises is not None:
             raise self.raises
-        return self.cluster
+        return replace(self.cluster, known=make_knowledge(self.cluster))
+
+    def _newest(self) -> tuple[Migration, ...]:
+        return self.migrations(limit=50)
 
     async def plan_migration(
         self, vm: str, *, destination: HostName | None, settings: PauseSettings

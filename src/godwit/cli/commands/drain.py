@@ -44,7 +44,7 @@ def _drain(
     parallel: Annotated[
         int, typer.Option(help="How many VMs move at once. Each further one slows the others.")
     ] = 1,
-    max_downtime: DowntimeOption = None,
+    downtime_max: DowntimeOption = None,
     bandwidth: BandwidthOption = None,
     yes: YesOption = False,
     detach: DetachOption = False,
@@ -67,7 +67,7 @@ def _drain(
         _OPTIONS,
         host=host,
         parallel=parallel,
-        pause_max_s=read_option("--max-downtime", parse_duration, max_downtime),
+        pause_max_s=read_option("--downtime-max", parse_duration, downtime_max),
         bandwidth_bytes_per_s=read_option("--bandwidth", parse_rate, bandwidth),
     )
     screen = Screen(output)
@@ -99,6 +99,6 @@ def _question(plan: "Plan") -> str:
 _OPTIONS = {
     "host": "HOST",
     "parallel": "--parallel",
-    "pause_max_s": "--max-downtime",
+    "pause_max_s": "--downtime-max",
     "bandwidth_bytes_per_s": "--bandwidth",
 }

@@ -5,7 +5,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from godwit.cli.options import Output, OutputOption, build_request, examples, read_option
+from godwit.cli.options import (
+    Output,
+    OutputOption,
+    build_request,
+    examples,
+    read_labels,
+    read_option,
+)
 from godwit.core.errors import BadSettings, BadValue
 from godwit.core.units import parse_bytes, parse_rate
 
@@ -91,7 +98,7 @@ def _add(
         "shared_paths": tuple(shared_path) if shared_path else None,
         "memory_reserve_bytes": read_option("--memory-reserve", parse_bytes, memory_reserve),
         "cores_overcommit": cores_overcommit,
-        "labels": _labels(label) if label else None,
+        "labels": read_labels(label) if label else None,
     }
     given = {key: value for key, value in given.items() if value is not None}
     if (uri is None) == (file is None):
@@ -123,18 +130,6 @@ _OPTIONS = {
     "memory_reserve_bytes": "--memory-reserve",
     "migration_link_bytes_per_s": "--migration-link",
 }
-
-
-def _labels(texts: list[str]) -> dict[str, str]:
-    labels = {}
-    for text in texts:
-        key, found, value = text.partition("=")
-        if not found or not key:
-            raise BadValue(
-                f"--label: {text!r} is not KEY=VALUE", remedy="For example --label rack=a."
-            )
-        labels[key] = value
-    return labels
 
 
 def _read_file(path: Path) -> "tuple[NewHost, ...]":

@@ -28,7 +28,7 @@ def register(app: typer.Typer) -> None:
         "migrate",
         epilog=examples(
             "godwit migrate web1",
-            "godwit migrate web1 --to kvm2 --max-downtime 300ms",
+            "godwit migrate web1 --to kvm2 --downtime-max 300ms",
             "godwit migrate web1 --dry-run",
             "godwit migrate web1 --yes -o json      a line of JSON for each step",
         ),
@@ -43,7 +43,7 @@ def _migrate(
         typer.Option(metavar="HOST", help="Where to; otherwise the best host.", show_default=False),
     ] = None,
     dry_run: DryRunOption = False,
-    max_downtime: DowntimeOption = None,
+    downtime_max: DowntimeOption = None,
     bandwidth: BandwidthOption = None,
     yes: YesOption = False,
     detach: DetachOption = False,
@@ -66,7 +66,7 @@ def _migrate(
         _OPTIONS,
         vm=vm,
         destination=to,
-        pause_max_s=read_option("--max-downtime", parse_duration, max_downtime),
+        pause_max_s=read_option("--downtime-max", parse_duration, downtime_max),
         bandwidth_bytes_per_s=read_option("--bandwidth", parse_rate, bandwidth),
     )
     screen = Screen(output)
@@ -88,6 +88,6 @@ def _migrate(
 _OPTIONS = {
     "vm": "VM",
     "destination": "--to",
-    "pause_max_s": "--max-downtime",
+    "pause_max_s": "--downtime-max",
     "bandwidth_bytes_per_s": "--bandwidth",
 }

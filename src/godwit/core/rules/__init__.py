@@ -24,7 +24,7 @@ from godwit.core.rules import (
 )
 from godwit.core.rules.groups import GroupRule, resolve_groups
 from godwit.core.rules.placement import HostRule, Placement, VmRule
-from godwit.core.rules.policies import PolicyRule, apply_policy_rules
+from godwit.core.rules.policies import PolicyRule, apply_policy_rules, rule_that_says
 
 __all__ = [
     "HOST_RULES",
@@ -37,6 +37,7 @@ __all__ = [
     "apply_policy_rules",
     "refusals_of",
     "resolve_groups",
+    "rule_that_says",
 ]
 
 #: Reasons that lie in the VM, whatever the host.

@@ -7,7 +7,7 @@ from typing import Final
 
 from godwit.core.model import Vm
 
-__all__ = ["PolicyRule", "apply_policy_rules"]
+__all__ = ["PolicyRule", "apply_policy_rules", "rule_that_says"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,3 +57,13 @@ def apply_policy_rules(rules: Iterable[PolicyRule], vm: Vm) -> Vm:
     if not found:
         return vm
     return replace(vm, policy=replace(vm.policy, **found))  # type: ignore[arg-type]
+
+
+def rule_that_says(rules: Iterable[PolicyRule], vm: Vm, name: str) -> int | None:
+    """Return which rule, counted from 1, sets a field of the VM's policy; None when none does."""
+    if name in vm.policy.given:
+        return None
+    for number, rule in enumerate(rules, start=1):
+        if name in rule.wishes and rule.matches(vm):
+            return number
+    return None
