@@ -12,30 +12,37 @@ from typing import Any
 
 from godwit.core.migration import (
     Accepted,
+    BandwidthOrdered,
     CancelOrdered,
     DeadlinePassed,
     Event,
     Migration,
     PauseLimitOrdered,
     Phase,
+    PostcopyOrdered,
     RepairOrdered,
+    ResumeOrdered,
     StartOrdered,
+    ThrottleOrdered,
     replay,
 )
 from godwit.core.model import (
     CpuAnswer,
+    DirtyObservation,
     HostName,
     HostRecord,
     MigrationId,
     Progress,
     Vm,
     VmId,
+    VmPolicy,
     VmSighting,
 )
 from godwit.core.planner import PauseSettings
 from godwit.core.units import MIB
 from godwit.drivers.simulated import Guest, SimulatedConnector, SimulatedProber, SimulatedWorld
 from godwit.engine import Controller
+from godwit.engine.measuring import MeasuringLimits
 from godwit.ports import (
     DiskStamp,
     HostReading,
@@ -187,8 +194,12 @@ class GatedHost:
         await self._inner.close()
 
     async def migrate(self, order: MigrationOrder) -> None:
-        self._intent(order.vm, "migrate", lambda one: isinstance(one, StartOrdered))
-        self._stage.orders.append(("migrate", order.recipe.pause_start_s))
+        if order.resume:
+            self._intent(order.vm, "resume", lambda one: isinstance(one, ResumeOrdered))
+            self._stage.orders.append(("resume", 0.0))
+        else:
+            self._intent(order.vm, "migrate", lambda one: isinstance(one, StartOrdered))
+            self._stage.orders.append(("migrate", order.recipe.pause_start_s))
         await self._through("migrate", lambda: self._inner.migrate(order))
 
     async def progress(self, vm: VmId) -> Progress | None:
@@ -206,6 +217,37 @@ class GatedHost:
             )
             self._stage.orders.append(("set_pause_limit", limit_s))
         await self._through("set_pause_limit", lambda: self._inner.set_pause_limit(vm, limit_s))
+
+    async def set_bandwidth(self, vm: VmId, bytes_per_s: float | None) -> None:
+        word = "reset_bandwidth" if self._has_ended(vm) else "set_bandwidth"
+        if word == "set_bandwidth":
+            self._intent(
+                vm,
+                word,
+                lambda one: isinstance(one, BandwidthOrdered) and one.bytes_per_s == bytes_per_s,
+            )
+        self._stage.orders.append((word, bytes_per_s or 0.0))
+        await self._through("set_bandwidth", lambda: self._inner.set_bandwidth(vm, bytes_per_s))
+
+    async def raise_throttle(self, vm: VmId, increment_fraction: float) -> None:
+        self._intent(vm, "raise_throttle", lambda one: isinstance(one, ThrottleOrdered))
+        self._stage.orders.append(("raise_throttle", increment_fraction))
+        await self._through(
+            "raise_throttle", lambda: self._inner.raise_throttle(vm, increment_fraction)
+        )
+
+    async def start_postcopy(self, vm: VmId) -> None:
+        self._intent(vm, "start_postcopy", lambda one: isinstance(one, PostcopyOrdered))
+        self._stage.orders.append(("start_postcopy", 0.0))
+        await self._through("start_postcopy", lambda: self._inner.start_postcopy(vm))
+
+    async def measure_dirtying(self, vm: VmId, *, window_s: float) -> DirtyObservation | None:
+        return await self._through(
+            "measure_dirtying", lambda: self._inner.measure_dirtying(vm, window_s=window_s)
+        )
+
+    async def put_policy(self, vm: VmId, policy: VmPolicy) -> None:
+        await self._through("put_policy", lambda: self._inner.put_policy(vm, policy))
 
     async def abort(self, vm: VmId) -> None:
         self._intent(vm, "abort", lambda one: isinstance(one, CancelOrdered | DeadlinePassed))
@@ -258,6 +300,8 @@ class Stage:
         """A controller over the store, started."""
         gate = gate or Gate()
         self._gates.append(gate)
+        # Measured only where a test is about that.
+        options.setdefault("measuring", MeasuringLimits(windows_s=()))
         controller = Controller(
             store=GatedStore(self.database, gate),
             journal=GatedJournal(self.database, gate),

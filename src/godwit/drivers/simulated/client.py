@@ -5,17 +5,20 @@ It may be dropped at any time: what it has set going belongs to the world.
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Final, NoReturn
 
 from godwit.core.errors import HostUnreachable, OutcomeUnknown, StepRefused
 from godwit.core.model import (
     CpuAnswer,
+    DirtyObservation,
+    DirtySource,
     HostRecord,
     Presence,
     Progress,
     Vm,
     VmId,
+    VmPolicy,
     VmSighting,
 )
 from godwit.drivers.simulated.job import Job
@@ -50,7 +53,7 @@ class SimulatedConnector:
 
 
 class SimulatedHost:
-    """Implements ``godwit.ports.HypervisorHost``."""
+    """Implements ``godwit.ports.HypervisorHost`` and ``HostTuner``."""
 
     def __init__(self, world: SimulatedWorld, record: HostRecord) -> None:
         self._world = world
@@ -135,11 +138,23 @@ class SimulatedHost:
         """Run the migrate call."""
         machine = await self._reach()
         copy = self._copy(machine, order.vm)
+        if order.resume:
+            await self._resume(machine, copy)
+            return
         if copy.job is not None:
             raise StepRefused("another migration job is already running for the domain")
         if not copy.has_process:
             raise StepRefused("the guest is not running")
         job = self._world.start_migration(machine, copy, order)
+        await self._until_over(machine, job)
+        if job.error is not None:
+            raise job.error
+
+    async def _resume(self, machine: Machine, copy: Copy) -> None:
+        job = copy.job
+        if job is None or job.source is not machine:
+            raise StepRefused("there is no post-copy to take up again")
+        job.resume()
         await self._until_over(machine, job)
         if job.error is not None:
             raise job.error
@@ -180,7 +195,64 @@ class SimulatedHost:
         copy = self._copy(await self._reach(), vm)
         if copy.job is None:
             raise StepRefused("no job is active on the domain")
+        if copy.job.point.is_postcopy:
+            raise StepRefused("cannot abort migration in post-copy mode")
         copy.job.abort()
+
+    # Tuning.
+
+    async def set_bandwidth(self, vm: VmId, bytes_per_s: float | None) -> None:
+        """Limit the memory stream of this or the next migration."""
+        copy = self._copy(await self._reach(), vm)
+        if not copy.has_process:
+            raise StepRefused("the domain is not running")
+        copy.bandwidth_bytes_per_s = bytes_per_s
+        self._world.wake()
+
+    async def raise_throttle(self, vm: VmId, increment_fraction: float) -> None:
+        """Slow the vCPUs by so much more at each sync."""
+        job = self._outgoing(await self._reach(), vm)
+        if job.order.recipe.throttle is None:
+            raise StepRefused("auto-converge is not enabled")
+        job.precopy.throttle_increment_fraction = increment_fraction
+
+    async def start_postcopy(self, vm: VmId) -> None:
+        """Let the guest run at the destination now."""
+        job = self._outgoing(await self._reach(), vm)
+        if not job.order.recipe.postcopy:
+            raise StepRefused("post-copy is not enabled")
+        job.start_postcopy()
+
+    def _outgoing(self, machine: Machine, vm: VmId) -> Job:
+        job = self._copy(machine, vm).job
+        if job is None or job.source is not machine:
+            raise StepRefused("no migration of the domain is under way")
+        return job
+
+    async def measure_dirtying(self, vm: VmId, *, window_s: float) -> DirtyObservation | None:
+        """Measure what a running guest writes within a window."""
+        copy = self._copy(await self._reach(), vm)
+        if copy.job is not None or not copy.state.runs:
+            raise StepRefused("the domain migrates or stands still")
+        await asyncio.sleep(window_s)
+        return DirtyObservation(
+            window_s=window_s,
+            written_bytes=copy.guest.dirtied_bytes(window_s),
+            source=DirtySource.SAMPLED,
+            taken_at_s=self._world.epoch_s(),
+        )
+
+    async def put_policy(self, vm: VmId, policy: VmPolicy) -> None:
+        """Write the given fields of a policy."""
+        copy = self._copy(await self._reach(), vm)
+        old = copy.guest.policy
+        new = {
+            one.name: getattr(policy, one.name)
+            for one in fields(policy)
+            if one.name in policy.given
+        }
+        merged = replace(old, **new, given=old.given | policy.given)
+        copy.guest = replace(copy.guest, policy=merged)
 
     async def repair(self, vm: VmId, action: RepairAction) -> None:
         """Carry out one repair; a repair that no manager may order fails the test."""

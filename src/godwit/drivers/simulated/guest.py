@@ -40,7 +40,7 @@ class Guest:
     policy: VmPolicy = field(default_factory=VmPolicy)
 
     def dirtied_bytes(self, time_s: float) -> int:
-        """Distinct bytes written within a time; never more than the working set."""
+        """Distinct bytes written within a time of running; never more than the working set."""
         if self.working_set_bytes == 0:
             return 0
         share = 1 - math.exp(-self.dirty_bytes_per_s * time_s / self.working_set_bytes)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from godwit.core.model import (
+    Feature,
     HostName,
     HostObservation,
     HostVersions,
@@ -37,6 +38,10 @@ class Copy:
     persistent: bool
     job: "Job | None" = None
     pause_limit_s: float = _PAUSE_LIMIT_S
+    #: Of the memory stream; stays for the next migration, as with libvirt.
+    bandwidth_bytes_per_s: float | None = None
+    #: The guest ran on elsewhere after a post-copy.
+    is_stale: bool = False
     announced: bool = False
 
     @property
@@ -58,6 +63,7 @@ class Machine:
     powered: bool = True
     daemon: bool = True
     refuses_prepare: str = ""
+    features: frozenset[Feature] = frozenset(Feature)
     copies: dict[VmId, Copy] = field(default_factory=dict)
     listeners: list[Callable[[HypervisorEvent], None]] = field(default_factory=list)
 
@@ -114,6 +120,7 @@ class Machine:
             links=(),
             lacks=(),
             taken_at_s=self.now_s(),
+            features=self.features,
         )
 
     def observe_vms(self) -> tuple[Vm, ...]:

@@ -10,9 +10,10 @@ from typing import Any, Final
 from godwit.core.model import HostName, HostRecord, RunState, VmId
 from godwit.core.units import GIB
 from godwit.drivers.simulated.guest import Guest
-from godwit.drivers.simulated.job import Job, Point
+from godwit.drivers.simulated.job import Job
 from godwit.drivers.simulated.machine import Copy, Machine
 from godwit.drivers.simulated.network import Network
+from godwit.drivers.simulated.points import Point
 from godwit.drivers.simulated.timing import SimulatedClock
 from godwit.drivers.simulated.trace import Trace
 from godwit.ports import HypervisorEventKind, MigrationOrder
@@ -45,6 +46,8 @@ class SimulatedWorld:
         self.tasks: set[asyncio.Task[Any]] = set()
         #: Seconds that a call to a daemon takes.
         self.call_s = 0.002
+        #: A daemon that is started again forgets that its copy is post-copied away.
+        self.forgets_postcopy = False
         self._image_locks = image_locks
         self._waiters: set[asyncio.Future[None]] = set()
         self._hooks: list[tuple[Point, VmId | None, Callable[[], None]]] = []
@@ -176,6 +179,7 @@ class SimulatedWorld:
         destination = self.machine_at(order.peer_uri)
         assert destination is not None, f"no machine at {order.peer_uri}"
         copy.pause_limit_s = order.recipe.pause_start_s
+        copy.bandwidth_bytes_per_s = order.recipe.bandwidth_bytes_per_s
         job = Job(self, source=source, destination=destination, copy=copy, order=order)
         copy.job = job
         self.jobs.append(job)
@@ -205,6 +209,8 @@ class SimulatedWorld:
         if self._is_locked(machine, copy.guest.id):
             machine.set_state(copy, RunState.PAUSED_API_ERROR)
             return False
+        if copy.is_stale:
+            self.forbid(f"resume {copy.guest.name} on {machine.name} after its post-copy")
         if others := self.trace.runners(copy.guest.id):
             self.forbid(f"resume {copy.guest.name} on {machine.name} while {set(others)} run it")
         machine.set_state(copy, RunState.RUNNING)
@@ -249,6 +255,11 @@ class SimulatedWorld:
         self.wake()
 
     def _recover(self, machine: Machine, copy: Copy, job: Job) -> None:
+        if job.point.is_postcopy:
+            if self.forgets_postcopy and job.source is machine:
+                copy.job = None
+                machine.set_state(copy, RunState.PAUSED_MIGRATION)
+            return
         copy.job = None
         if job.destination is machine:
             # PREPARE, or FINISH before the guest ran.
