@@ -9,6 +9,7 @@ from godwit import __version__
 from godwit.cli.commands import (
     cancel,
     drain,
+    forecast,
     history,
     host,
     migrate,
@@ -19,6 +20,7 @@ from godwit.cli.commands import (
     show,
     status,
     undrain,
+    why,
 )
 from godwit.cli.root import RootGroup
 from godwit.cli.session import Attach, Settings
@@ -83,7 +85,9 @@ def build_app(
 
     host.register(app)
     policy.register(app)
-    for module in (scan, status, migrate, drain, undrain, cancel, resolve, history, show, report):
+    for module in (scan, status, forecast, migrate, drain, undrain, cancel, resolve):
+        module.register(app)
+    for module in (why, history, show, report):
         module.register(app)
     return app
 

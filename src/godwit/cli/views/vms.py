@@ -7,7 +7,7 @@ from godwit.cli.screen import Screen
 from godwit.cli.words import disk_words, join_names
 from godwit.core.units import format_bytes, format_duration, format_fraction
 
-__all__ = ["show_obstacles", "show_vm", "show_vms"]
+__all__ = ["show_destinations", "show_obstacles", "show_vm", "show_vms"]
 
 
 def show_vms(screen: Screen, vms: Sequence[wire.Vm]) -> None:
@@ -78,10 +78,11 @@ def show_vm(screen: Screen, vm: wire.Vm) -> None:
         screen.line(f"{name:<16} {value}", indent=2)
     for warning in vm.warnings:
         screen.line(f"Warning: {warning}", indent=2, style="yellow")
-    _show_destinations(screen, vm)
+    show_destinations(screen, vm)
 
 
-def _show_destinations(screen: Screen, vm: wire.Vm) -> None:
+def show_destinations(screen: Screen, vm: wire.Vm) -> None:
+    """Print every host as the VM's destination, the best first."""
     choice = vm.choice
     for refusal in choice.vm_refusals:
         screen.line(f"It can't be moved now: {refusal.why}", style="red")

@@ -1,0 +1,74 @@
+"""``godwit why``: the reasons of a migration, and what decisions about a VM or a host rest on."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from godwit.cli.options import Output, OutputOption, examples
+
+if TYPE_CHECKING:
+    from godwit import wire
+    from godwit.client import Client
+
+__all__ = ["register"]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(
+        "why",
+        epilog=examples(
+            "godwit why m-3f9a2c      why this host and recipe; forecast against fact",
+            "godwit why web1          its policy, what was learnt, where it could go",
+            "godwit why kvm1          what it can, its paths, which VMs could leave",
+        ),
+    )(_why)
+
+
+def _why(
+    ctx: typer.Context,
+    what: Annotated[
+        str,
+        typer.Argument(metavar="MIGRATION|VM|HOST", help="The id of a migration, or a name."),
+    ],
+    output: OutputOption = Output.TEXT,
+) -> None:
+    """Give the reasons: for what a migration did, or for what would be decided now.
+
+    A name that a host and a VM share means the host; name the VM by its UUID then.
+    """
+    from godwit.cli.screen import Screen
+    from godwit.cli.session import open_session
+    from godwit.cli.views.why import show_why_host, show_why_migration, show_why_vm
+    from godwit.wire import HostInsight, VmInsight
+
+    screen = Screen(output)
+    with open_session(ctx, screen) as session:
+        found = _find(session.client, what)
+        if screen.is_json:
+            screen.document(found)
+        elif isinstance(found, HostInsight):
+            show_why_host(screen, found)
+        elif isinstance(found, VmInsight):
+            show_why_vm(screen, found)
+        else:
+            show_why_migration(screen, found)
+
+
+def _find(
+    client: "Client", what: str
+) -> "wire.MigrationDetail | wire.HostInsight | wire.VmInsight":
+    """Find what is meant. Raises: UnknownMigration, UnknownVm, naming what looks like it."""
+    from godwit.core.errors import UnknownMigration, UnknownVm
+
+    if any(one.name == what for one in client.hosts()):
+        return client.host_insight(what)
+    try:
+        return client.migration(what)
+    except UnknownMigration as error:
+        try:
+            return client.vm_insight(what)
+        except UnknownVm:
+            if what.startswith("m-"):
+                raise error from None
+            raise
