@@ -7,12 +7,12 @@ one is noted and harms neither the migration nor another companion.
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from godwit.core.migration import Phase
 from godwit.engine.record import Record
 
-__all__ = ["Companion", "Companions"]
+__all__ = ["Companion", "Companions", "Verifier"]
 
 _LOG = logging.getLogger(__name__)
 
@@ -45,6 +45,18 @@ class Companion(Protocol):
         ...
 
 
+@runtime_checkable
+class Verifier(Protocol):
+    """A companion that has a part in the verification."""
+
+    async def confirmed(self, record: Record) -> tuple[str, ...]:
+        """The guest runs at the destination for sure. Returns notes for the migration's result.
+
+        The verification waits for this, and gives it up at its own deadline.
+        """
+        ...
+
+
 class Companions:
     """The companions of one migration."""
 
@@ -63,6 +75,17 @@ class Companions:
         if self._record.phase in _SWITCHED and self._switching is None:
             work = self._each(lambda one: one.switched(self._record))
             self._switching = asyncio.create_task(work)
+
+    async def confirmed(self) -> tuple[str, ...]:
+        """Let those verify who have a part in it; the notes of all."""
+        notes: list[str] = []
+
+        async def ask(one: Companion) -> None:
+            if isinstance(one, Verifier):
+                notes.extend(await one.confirmed(self._record))
+
+        await self._each(ask)
+        return tuple(notes)
 
     async def ended(self) -> None:
         """Where it has ended: let them end, then close its book."""

@@ -80,10 +80,17 @@ class OutageWatch:
 
         None where there is none: without an answer before that time, or without one after it.
         """
-        gaps = (
-            after - before for before, after in pairwise(self._answers_at_s) if after >= since_s
-        )
-        return max(gaps, default=None)
+        gap = self._longest_gap(since_s)
+        return gap[1] - gap[0] if gap is not None else None
+
+    def answered_again_at_s(self, since_s: float) -> float | None:
+        """When the longest of these gaps was over."""
+        gap = self._longest_gap(since_s)
+        return gap[1] if gap is not None else None
+
+    def _longest_gap(self, since_s: float) -> tuple[float, float] | None:
+        gaps = (gap for gap in pairwise(self._answers_at_s) if gap[1] >= since_s)
+        return max(gaps, key=lambda gap: gap[1] - gap[0], default=None)
 
     async def _run(self) -> None:
         next_s = self._clock.monotonic_s()

@@ -24,6 +24,7 @@ from godwit.core.migration import (
     StartOrdered,
 )
 from godwit.core.model import Cluster, HostName, Probe, Vm, VmId
+from godwit.engine.announcing import Announcing
 from godwit.engine.companions import Companion, Companions
 from godwit.engine.confirmation import ADOPTED_AFTER_S, JOB_LINGERS_S, Confirmation
 from godwit.engine.fleet import Fleet
@@ -32,7 +33,7 @@ from godwit.engine.preconditions import what_broke
 from godwit.engine.record import Record
 from godwit.engine.verification import Verification
 from godwit.engine.watch import Watch, WatchLimits
-from godwit.ports import Clock, MigrationOrder, Prober, RepairAction
+from godwit.ports import Clock, ForwardingReader, MigrationOrder, Prober, RepairAction
 
 __all__ = ["Runner", "World"]
 
@@ -51,6 +52,7 @@ class World:
     limits: WatchLimits
     probe_every_s: float = ICMP_EVERY_S
     companions: tuple[Companion, ...] = ()
+    tables: ForwardingReader | None = None
 
 
 class Runner:
@@ -72,6 +74,9 @@ class Runner:
         self._companions = Companions(world.companions, record)
         self._watch = Watch(record, self._source, world.clock, world.limits)
         self._outage: OutageWatch | None = None
+        self._announcing = Announcing(
+            record, self._source, self._destination, world.clock, world.tables
+        )
         # Not known of an adopted one that was over before its source could be asked.
         self._was_persistent = False
         self._call: asyncio.Task[None] | None = None
@@ -102,6 +107,8 @@ class Runner:
 
     async def _carry_out(self, vm: Vm) -> None:
         self._was_persistent = vm.persistent
+        self._announcing.meet(vm)
+        self._announcing.look_before()
         await self._watch.open()
         await self._open_outage(vm)
         await self._companions.before_start()
@@ -205,6 +212,8 @@ class Runner:
                     stats=self._watch.stats,
                     outage=self._outage,
                     was_persistent=self._was_persistent,
+                    announcing=self._announcing,
+                    beside=self._companions.confirmed,
                 )
         except TimeoutError:
             # The guest runs there, whatever could not be looked at.
@@ -231,6 +240,7 @@ class Runner:
             for vm in reading.vms:
                 if vm.id == move.vm:
                     self._was_persistent = vm.persistent
+                    self._announcing.meet(vm)
                     await self._open_outage(vm)
 
     async def _leave_source_as_it_was(self) -> None:
@@ -253,6 +263,7 @@ class Runner:
 
     async def _close(self) -> None:
         await self._companions.close()
+        await self._announcing.close()
         if self._outage is not None:
             await self._outage.close()
             # What is closed hears nothing: a person may have it looked at again, and verified.

@@ -4,20 +4,18 @@ Success is what both hypervisors say, and it was said before this begins. What i
 is noted in the result and never undoes the migration.
 """
 
-from typing import Final
+import asyncio
+from collections.abc import Awaitable, Callable
 
 from godwit.core.errors import DriverError
 from godwit.core.migration import RepairOrdered, Result, VerifyEnded
 from godwit.core.model import HostName, Presence, RunState
+from godwit.engine.announcing import Announcing, outage_causes
 from godwit.engine.outage import OutageWatch
 from godwit.engine.record import Record
 from godwit.ports import Clock, HypervisorHost, MigrationStats, RepairAction
 
 __all__ = ["Verification"]
-
-#: QEMU announces five times within 0.8 s by itself. A guest silent for longer needs more.
-_ANSWER_S: Final = 3.0
-_ANSWER_AGAIN_S: Final = 10.0
 
 
 class Verification:
@@ -36,31 +34,44 @@ class Verification:
         self._clock = clock
 
     async def run(
-        self, *, stats: MigrationStats | None, outage: OutageWatch | None, was_persistent: bool
+        self,
+        *,
+        stats: MigrationStats | None,
+        outage: OutageWatch | None,
+        was_persistent: bool,
+        announcing: Announcing,
+        beside: Callable[[], Awaitable[tuple[str, ...]]],
     ) -> None:
-        """Check everything, then write ``VerifyEnded``."""
-        notes = await self._definitions(was_persistent=was_persistent)
-        answers, announced = await self._network(outage, notes)
+        """Check everything, then write ``VerifyEnded``. ``beside`` returns notes of its own."""
+        notes, announced, others = await asyncio.gather(
+            self._definitions(was_persistent=was_persistent), announcing.run(outage), beside()
+        )
         migration = self._record.migration
         now_s = self._record.now_s()
         begun_s = migration.started_at_s
         found_s = migration.entered_at_s
-        gap_s = resolution_s = None
+        gap_s = resolution_s = answered_at_s = None
         stopped_s = migration.stopped_at_s or begun_s
-        if outage is not None and answers and stopped_s is not None:
+        if outage is not None and announced.answers and stopped_s is not None:
             since_s = self._clock.monotonic_s() - (now_s - stopped_s)
             gap_s = outage.longest_gap_s(since_s)
+            answered_at_s = outage.answered_again_at_s(since_s)
             resolution_s = outage.resolution_s(since_s) if gap_s is not None else None
+        pause_s = stats.pause_s if stats else None
         result = Result(
-            pause_s=stats.pause_s if stats else None,
+            pause_s=pause_s,
             outage_s=gap_s,
             outage_resolution_s=resolution_s,
-            answers=answers,
+            answers=announced.answers,
             total_s=found_s - begun_s if begun_s is not None else None,
             transferred_bytes=stats.transferred_bytes if stats else _sent(self._record),
             rounds=len(migration.rounds),
-            announced_again=announced,
-            notes=tuple(notes),
+            announced_again=announced.again,
+            notes=(*notes, *announced.notes, *others),
+            outage_causes=outage_causes(
+                pause_s=pause_s, outage_s=gap_s, answered_at_s=answered_at_s, announced=announced
+            ),
+            forwarding=announced.forwarding,
         )
         self._record.write(VerifyEnded(at_s=now_s, result=result))
 
@@ -100,41 +111,6 @@ class Verification:
         self._record.write(
             RepairOrdered(at_s=self._record.now_s(), action=action.value, host=host, why=why), why
         )
-
-    async def _network(
-        self, outage: OutageWatch | None, notes: list[str]
-    ) -> tuple[bool | None, bool]:
-        """Wait for the guest's answer from its new place; announce it again when it is silent."""
-        if outage is None:
-            return None, False
-        if not outage.ever_answered:
-            notes.append("the guest's address never answered this machine: nothing was measured")
-            return None, False
-        if await self._answers_within(outage, _ANSWER_S):
-            return True, False
-        move = self._record.migration.move
-        silent = f"the guest has not answered for {_ANSWER_S:g} s: announced again"
-        self._intend(RepairAction.ANNOUNCE, move.destination, silent)
-        try:
-            await self._destination.repair(move.vm, RepairAction.ANNOUNCE)
-        except DriverError as error:
-            notes.append(f"announcing the guest again failed: {error.message}")
-            return False, False
-        answered = await self._answers_within(outage, _ANSWER_AGAIN_S)
-        if not answered:
-            notes.append(
-                f"the guest does not answer from {move.destination}, although it runs there:"
-                " check the forwarding tables between it and this machine"
-            )
-        return answered, True
-
-    async def _answers_within(self, outage: OutageWatch, time_s: float) -> bool:
-        begun_s = self._clock.monotonic_s()
-        while self._clock.monotonic_s() - begun_s < time_s:
-            if outage.has_answered_since(begun_s):
-                return True
-            await self._clock.sleep(0.02)
-        return False
 
 
 def _sent(record: Record) -> int | None:

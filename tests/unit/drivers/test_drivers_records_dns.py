@@ -11,8 +11,17 @@ import pytest
 
 from godwit.core.errors import BadValue, RecordFailed
 from godwit.core.model import HostName, MigrationId, VmId
-from godwit.drivers.records import DnsKeeper, DnsNames, DnsServer, HostSubnet, RecordType, TsigKey
-from godwit.drivers.records.dns_names import check_template, wanted, zone_of
+from godwit.drivers.records.dns import DnsKeeper
+from godwit.drivers.records.dns_names import (
+    DnsNames,
+    HostSubnet,
+    RecordType,
+    check_template,
+    wanted,
+    zone_of,
+)
+from godwit.drivers.records.dns_server import DnsServer
+from godwit.drivers.records.secret_files import TsigKey
 from godwit.ports import GuestPlace, PlaceChange
 from tests.unit.drivers.dns_fakes import KEY_NAME, SECRET, FakeDns, dns_server
 

@@ -13,9 +13,9 @@ import pytest
 from godwit.core.errors import RecordFailed
 from godwit.core.model import HostName, MigrationId, VmId
 from godwit.drivers.programs import filled
-from godwit.drivers.records import CommandKeeper, WebhookKeeper
+from godwit.drivers.records.command import CommandKeeper
 from godwit.drivers.records.payload import payload
-from godwit.drivers.records.webhook import signature
+from godwit.drivers.records.webhook import WebhookKeeper, signature
 from godwit.ports import GuestPlace, PlaceChange
 
 STEPS = frozenset({"prepare", "switch", "verify", "roll_back"})

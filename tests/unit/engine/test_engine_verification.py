@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from godwit.core.errors import StepRefused
 from godwit.core.migration import Phase
 from godwit.core.model import Probe, VmId, VmPolicy
 from godwit.drivers.simulated import Point
@@ -65,9 +66,27 @@ async def test_a_guest_without_an_address_is_not_measured(stage: Stage) -> None:
     assert (migration.result.answers, migration.result.outage_s) == (None, None)
 
 
+async def test_a_guest_is_announced_once_it_is_confirmed_without_waiting_for_its_silence(
+    stage: Stage,
+) -> None:
+    stage.world.add_guest("a", guest(address="10.0.0.1", needs_announcement=True))
+    controller = await stage.start()
+
+    migration = await stage.moved(controller)
+
+    result = migration.result
+    assert result is not None
+    assert result.answers is True
+    assert not result.announced_again
+    assert result.outage_s is not None
+    assert result.outage_s < 0.5
+    assert result.outage_causes[-1] == "it was reached only after Godwit announced it again"
+
+
 async def test_a_guest_that_is_silent_after_the_move_is_announced_again(stage: Stage) -> None:
     stage.world.add_guest("a", guest(address="10.0.0.1", needs_announcement=True))
     controller = await stage.start()
+    lose_announcements(stage, 1)
 
     migration = await stage.moved(controller)
 
@@ -79,6 +98,23 @@ async def test_a_guest_that_is_silent_after_the_move_is_announced_again(stage: S
     assert result.outage_s > 3.0
     assert result.pause_s is not None
     assert result.pause_s < 0.2
+    stood_still, passed, reached = result.outage_causes
+    assert "stood still for" in stood_still
+    assert passed.startswith("3.")
+    assert reached == "it was reached only after Godwit announced it again"
+
+
+def lose_announcements(stage: Stage, count: int) -> None:
+    """The next announcements are refused."""
+    left = count
+
+    def refuse() -> None:
+        nonlocal left
+        left -= 1
+        if left >= 0:
+            raise StepRefused("the monitor does not answer")
+
+    stage.call_faults["repair announce"] = refuse
 
 
 async def test_a_guest_that_stays_silent_is_told_and_the_move_stands(stage: Stage) -> None:

@@ -7,7 +7,6 @@ import asyncio
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 import dns.asyncquery
@@ -23,11 +22,9 @@ import dns.update
 
 from godwit.core.errors import RecordFailed
 from godwit.drivers.records.dns_names import Key, RecordType, Said
-from godwit.drivers.records.secret_files import read_secret
+from godwit.drivers.records.secret_files import TsigKey, read_secret
 
-__all__ = ["ALGORITHMS", "DnsServer", "SetChange", "TsigKey"]
-
-ALGORITHMS: Final = ("hmac-sha256", "hmac-sha384", "hmac-sha512", "hmac-sha224")
+__all__ = ["DnsServer", "SetChange"]
 
 #: The answers that say that the sets were not as the update demanded.
 _NOT_AS_DEMANDED: Final = frozenset(
@@ -40,15 +37,6 @@ _REMEDIES: Final[Mapping[int, str]] = {
     dns.rcode.NOTZONE: "Check the zones in the settings: a name lies outside of its zone.",
     dns.rcode.SERVFAIL: "See the server's log: it may be unable to write its zone.",
 }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TsigKey:
-    """A key by its name, its algorithm, and the file with its secret in base64."""
-
-    name: str
-    algorithm: str
-    secret_file: Path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

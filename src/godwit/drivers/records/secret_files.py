@@ -1,11 +1,21 @@
 """Secrets lie in files of their own. They are read when needed, and never shown or logged."""
 
 import stat
+from dataclasses import dataclass
 from pathlib import Path
 
 from godwit.core.errors import RecordFailed
 
-__all__ = ["read_secret", "why_unfit"]
+__all__ = ["TsigKey", "read_secret", "why_unfit"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TsigKey:
+    """A key by its name, its algorithm, and the file with its secret in base64."""
+
+    name: str
+    algorithm: str
+    secret_file: Path
 
 
 def why_unfit(file: Path) -> str:
