@@ -24,6 +24,7 @@ from godwit.core.precopy.orders import (
     StartPostcopy,
 )
 from godwit.core.precopy.priors import ZERO_PAGE_S, ZERO_WIRE_FRACTION
+from godwit.core.precopy.scenarios import normal_quantile
 from godwit.core.precopy.steering import steer
 
 __all__ = ["Course", "CourseEnd", "Steering", "Way", "simulate"]
@@ -39,6 +40,14 @@ _SYNC_S: Final = 0.002
 _ROUNDS_MAX: Final = 400
 _COPYING_S_MAX: Final = 48 * 3600.0
 _PAGE_BYTES: Final = 4096
+#: The bandwidth that QEMU measures, and where the guest happens to write, vary from sync to sync:
+#: by sequences that fill the interval evenly.
+_NORMALS: Final = tuple(normal_quantile((at + 0.5) / 64) for at in range(64))
+_GOLDEN: Final = 0.6180339887
+_SILVER: Final = 0.4142135624
+#: How pages written anew meet those left unsent: see ``Writing.dirty_bytes``.
+_MEETING: Final = 2.0
+_MEETING_SPREAD: Final = 0.8
 #: QEMU judges its throttle at syncs at least this far apart.
 _JUDGED_S: Final = 1.0
 
@@ -57,7 +66,9 @@ class Way:
     """What carries the memory: bytes on the wire a second, in the first pass and later ones.
 
     ``wire_fraction`` is what a byte of memory takes on the wire, ``again_fraction`` what it does
-    when it was sent before. ``throttle_effect`` is how much of a throttle the guest feels: 1 all.
+    when it was sent before. ``throttle_effect_fraction`` is how much of a throttle the guest
+    feels: 1 all. ``unrest_fraction`` is the spread of what the hypervisor measures as bandwidth; 0
+    also makes the guest's writing even. ``phase_fraction`` chooses where that sequence begins.
     """
 
     bandwidth_bytes_per_s: float
@@ -65,6 +76,8 @@ class Way:
     wire_fraction: float = 1.0
     again_fraction: float = 1.0
     throttle_effect_fraction: float = 1.0
+    unrest_fraction: float = 0.0
+    phase_fraction: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,7 +125,15 @@ class _Copy:
         )
 
     def threshold_bytes(self, speed: float) -> float:
-        return (self.recipe.switchover_bytes_per_s or speed) * self.limit_s
+        known = self.recipe.switchover_bytes_per_s
+        if known is None:
+            known = speed * (1 + self.way.unrest_fraction * self._unrest(_GOLDEN))
+        return known * self.limit_s
+
+    def _unrest(self, step: float) -> float:
+        """A standard normal for this round: the same for the same scenario, without chance."""
+        at = (self.way.phase_fraction + step * len(self.rounds)) % 1.0
+        return _NORMALS[int(at * len(_NORMALS))]
 
     def pass_over(self, pending: float, zero: float, *, first: bool) -> float:
         """Send until less than the threshold is known to remain; return what is dirty then."""
@@ -125,7 +146,10 @@ class _Copy:
         sent_wire = sent * wire + zero * ZERO_WIRE_FRACTION
         runs = (1 - self.throttle) ** self.way.throttle_effect_fraction
         left = max(0.0, pending - sent)
-        dirty = self.writing.dirty_bytes(left, took_s * runs)
+        meeting = _MEETING
+        if self.way.unrest_fraction:
+            meeting *= math.exp(_MEETING_SPREAD * self._unrest(_SILVER))
+        dirty = self.writing.dirty_bytes(left, took_s * runs, meeting)
         self.at_s += took_s
         self.sent += sent_wire
         self._note(dirty, speed, took_s, dirty - left)
@@ -151,20 +175,19 @@ class _Copy:
         """As auto-converge does: twice more dirtied than half of what was sent."""
         self.judged_sent += sent
         self.judged_dirty += dirty
-        if not self.increment or self.at_s - self.judged_at_s < _JUDGED_S:
+        throttle = self.recipe.throttle
+        if throttle is None or self.at_s - self.judged_at_s < _JUDGED_S:
             return
         if self.judged_dirty > 0.5 * self.judged_sent:
             self.hot_syncs += 1
         if self.hot_syncs >= 2:
             self.hot_syncs = 0
-            most = self.recipe.throttle.most_fraction if self.recipe.throttle else 0.0
-            self.throttle = min(most, self.throttle + self.increment)
+            more = self.increment if self.throttle else throttle.initial_fraction
+            self.throttle = min(throttle.most_fraction, self.throttle + more)
         self.judged_at_s, self.judged_sent, self.judged_dirty = self.at_s, 0.0, 0.0
 
     def start(self, memory_bytes: float) -> None:
         self._note(memory_bytes, 0.0, None, 0.0)
-        if self.recipe.throttle is not None:
-            self.throttle = self.recipe.throttle.initial_fraction
 
     def situation(self) -> Situation:
         return Situation(
@@ -193,7 +216,8 @@ class _Copy:
         gone = rest * wire if end in (CourseEnd.SWITCHED, CourseEnd.POSTCOPY) else 0.0
         return Course(
             end=end,
-            rounds=len(self.rounds),
+            # The switch-over counts once more.
+            rounds=len(self.rounds) + (end is CourseEnd.SWITCHED),
             copying_s=self.at_s,
             rest_bytes=rest,
             rest_s=0.0 if end is CourseEnd.POSTCOPY else rest_s,

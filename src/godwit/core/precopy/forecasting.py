@@ -13,8 +13,9 @@ from godwit.core.model import (
     VmKnowledge,
 )
 from godwit.core.plan import Recipe
+from godwit.core.precopy import priors
 from godwit.core.precopy.copying import Course, CourseEnd, Steering, simulate
-from godwit.core.precopy.dirtying import DirtyCurve, fit_curve
+from godwit.core.precopy.dirtying import DirtyCurve, fit_curve, fit_curves
 from godwit.core.precopy.knowing import Carrier, Memory, carrier_of, memory_of
 from godwit.core.precopy.scenarios import normal_quantile, range_of, unit_points
 from godwit.core.precopy.steering import steer
@@ -54,7 +55,8 @@ class ForecastInputs:
 class _Case:
     """What all scenarios of one forecast have in common."""
 
-    curve: DirtyCurve
+    curves: tuple[DirtyCurve, ...]
+    vcpus: int
     memory: Memory
     carrier: Carrier
     recipe: Recipe
@@ -91,9 +93,18 @@ def forecast(inputs: ForecastInputs, recipe: Recipe, *, steering: Steering = ste
         now_s=inputs.now_s,
     )
     observations = inputs.vm.observations if inputs.vm is not None else ()
-    curve = fit_curve(observations, memory.used_bytes, inputs.now_s)
-    case = _Case(curve=curve, memory=memory, carrier=carrier, recipe=recipe, steering=steering)
-    outcomes = [_outcome(case, point) for point in unit_points(_SCENARIOS, _DIMENSIONS)]
+    curves = fit_curves(observations, memory.used_bytes, inputs.now_s)
+    case = _Case(
+        curves=curves,
+        vcpus=inputs.vcpus,
+        memory=memory,
+        carrier=carrier,
+        recipe=recipe,
+        steering=steering,
+    )
+    outcomes = [
+        _outcome(case, at, point) for at, point in enumerate(unit_points(_SCENARIOS, _DIMENSIONS))
+    ]
     good = [one for one in outcomes if one.course.moved and one.on_time]
     shown = good or outcomes
     factors = inputs.calibration
@@ -110,7 +121,9 @@ def forecast(inputs: ForecastInputs, recipe: Recipe, *, steering: Steering = ste
         converges=_chance(len(good), len(outcomes)),
         keeps_promise=_chance(sum(one.kept for one in good), len(outcomes)),
         made_at_s=inputs.now_s,
-        grounds=_grounds(inputs, memory, curve, carrier),
+        grounds=_grounds(
+            inputs, memory, fit_curve(observations, memory.used_bytes, inputs.now_s), carrier
+        ),
         calibration=factors,
     )
 
@@ -120,14 +133,21 @@ def _chance(count: int, of: int) -> float:
     return (count + 0.25) / (of + 0.5)
 
 
-def _outcome(case: _Case, point: Sequence[float]) -> _Outcome:
-    curve, memory, carrier, recipe = case.curve, case.memory, case.carrier, case.recipe
+def _outcome(case: _Case, at: int, point: Sequence[float]) -> _Outcome:
+    curve = case.curves[at % len(case.curves)]
+    memory, carrier, recipe = case.memory, case.carrier, case.recipe
     wide = [normal_quantile(one) for one in point]
     used = memory.at(wide[2])
     scale = math.exp(curve.spread_fraction * wide[1])
-    writing = curve.varied(scale=scale, hot_span=point[3], tail_span=point[4], most_bytes=used)
+    writing = curve.varied(
+        scale=scale,
+        hot_span=point[3],
+        tail_span=point[4],
+        most_bytes=used,
+        fastest_bytes_per_s=priors.WRITTEN_MOST_BYTES_PER_S * max(1, case.vcpus),
+    )
     fixed = carrier.fixed(setup=wide[5], ending=wide[6], pause=wide[7], outage=wide[8])
-    way = carrier.way(speed=wide[0], first=wide[9], wire=wide[10], effect=point[4])
+    way = carrier.way(speed=wide[0], first=wide[9], wire=wide[10], effect=point[4], phase=point[10])
     left_s = None
     if recipe.deadline_s is not None:
         left_s = max(0.0, recipe.deadline_s - fixed.setup_s - fixed.ending_s)

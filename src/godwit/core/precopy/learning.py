@@ -25,10 +25,12 @@ _KEPT: Final = 40
 _FROM_ONE_MOVE: Final = 12
 #: Later sights count at least this much, so that a path may change.
 _FORGETTING: Final = 0.25
+#: Costs change less than links do.
+_COST_FORGETTING: Final = 0.1
 #: One sight moves an estimate by no more than this much of its logarithm times its weight.
 _STEP_MOST: Final = 1.2
 #: The reading of a round comes so much after its sync, while memory flows on.
-_READ_LATE_S: Final = 0.008
+_READ_LATE_S: Final = 0.006
 #: Two syncs this near to each other are the two of one switch-over.
 _SWITCHING_S: Final = 0.02
 
@@ -64,11 +66,12 @@ def observations_of(rounds: Sequence[Round]) -> tuple[DirtyObservation, ...]:
     """
     found = []
     for before, one in pairwise(rounds):
-        if one.took_s is None or one.took_s < 0.003 or one.throttle_fraction > 0.5:
+        if one.took_s is None or one.took_s < _SWITCHING_S or one.throttle_fraction > 0.5:
             continue
         left = _left_bytes(before, one)
-        written = one.remaining_bytes - left
-        if written < 0 or left > 0.5 * max(one.remaining_bytes, 1):
+        late = one.bandwidth_bytes_per_s * _READ_LATE_S
+        written = one.remaining_bytes + late / 2 - left
+        if written < 0 or left > 0.15 * one.remaining_bytes + late:
             continue
         found.append(
             DirtyObservation(
@@ -76,7 +79,7 @@ def observations_of(rounds: Sequence[Round]) -> tuple[DirtyObservation, ...]:
                 written_bytes=written,
                 source=DirtySource.COPIED,
                 taken_at_s=one.ended_at_s,
-                resolution_bytes=65536.0 + one.bandwidth_bytes_per_s * _READ_LATE_S,
+                resolution_bytes=65536.0 + late,
             )
         )
     return _thinned(found)
@@ -89,7 +92,7 @@ def _left_bytes(before: Round, one: Round) -> float:
     sent = (one.transferred_bytes - before.transferred_bytes) / PLAIN_WIRE_FRACTION
     late = before.bandwidth_bytes_per_s * _READ_LATE_S
     left = before.remaining_bytes - sent
-    return left if left > 2 * late else 0.0
+    return max(0.0, left - late)
 
 
 def _thinned(found: list[DirtyObservation]) -> tuple[DirtyObservation, ...]:
@@ -165,11 +168,18 @@ def learn_path(known: PathKnowledge | None, facts: MoveFacts, now_s: float) -> P
     if wire is not None:
         learnt = replace(learnt, wire=_seen(learnt.wire, wire, now_s, prior_spread=0.2))
     if facts.setup_s is not None:
-        learnt = replace(learnt, setup=_seen(learnt.setup, facts.setup_s, now_s, prior_spread=0.15))
+        learnt = replace(
+            learnt,
+            setup=_seen(
+                learnt.setup, facts.setup_s, now_s, forgetting=_COST_FORGETTING, prior_spread=0.15
+            ),
+        )
     if not facts.completed:
         return learnt
     if facts.ending_s is not None:
-        ending = _seen(learnt.ending, facts.ending_s, now_s, prior_spread=0.1)
+        ending = _seen(
+            learnt.ending, facts.ending_s, now_s, forgetting=_COST_FORGETTING, prior_spread=0.1
+        )
         learnt = replace(learnt, ending=ending)
     return _learn_pause(learnt, facts, now_s)
 
@@ -186,12 +196,16 @@ def _learn_pause(known: PathKnowledge, facts: MoveFacts, now_s: float) -> PathKn
         rest_s = rest / known.bandwidth.value
     fixed_s = max(facts.pause_s - rest_s, 0.0)
     # When most of the pause was the rest, an error of the rest would pass for a fixed cost.
-    if fixed_s > 0.1 * facts.pause_s:
-        pause = _seen(known.pause_fixed, fixed_s, now_s, prior_spread=0.25)
+    if fixed_s > 0.3 * facts.pause_s:
+        pause = _seen(
+            known.pause_fixed, fixed_s, now_s, forgetting=_COST_FORGETTING, prior_spread=0.25
+        )
         known = replace(known, pause_fixed=pause)
     if facts.outage_s is not None and facts.outage_s > facts.pause_s:
         extra_s = max(facts.outage_s - facts.pause_s, 0.002)
-        outage = _seen(known.outage_extra, extra_s, now_s, prior_spread=0.4)
+        outage = _seen(
+            known.outage_extra, extra_s, now_s, forgetting=_COST_FORGETTING, prior_spread=0.4
+        )
         known = replace(known, outage_extra=outage)
     return known
 
@@ -221,9 +235,9 @@ def _speeds(facts: MoveFacts) -> tuple[float | None, float | None]:
 def _first_tells(known: PathKnowledge, first: float) -> bool:
     """Whether a lone first pass says something of the bandwidth: it may be slower than the path."""
     if known.bandwidth is None:
-        return True
+        return False
     usual = known.first_bandwidth.value if known.first_bandwidth else known.bandwidth.value
-    return first > 0.9 * known.bandwidth.value or first < 0.6 * usual
+    return first > 0.9 * known.bandwidth.value or first < 0.6 * min(usual, known.bandwidth.value)
 
 
 def _wire(facts: MoveFacts) -> float | None:

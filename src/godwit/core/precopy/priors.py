@@ -72,6 +72,8 @@ LINK_SHARE: Final = Known(value=0.955, spread_fraction=0.02)
 BANDWIDTH_BYTES_PER_S: Final = Known(value=118e6, spread_fraction=1.0)
 #: The first pass writes memory that the destination has yet to allocate. Lab: 260-830 MB/s.
 FIRST_BANDWIDTH_BYTES_PER_S: Final = Known(value=330e6, spread_fraction=0.45)
+#: The spread of the bandwidth that the hypervisor measures from one sync to the next. Lab: 0.035.
+UNREST: Final = 0.035
 #: What one page of zeroes costs the sender.
 ZERO_PAGE_S: Final = 0.3e-6
 
@@ -95,8 +97,11 @@ ZSTD_BYTES_PER_S: Final = 370e6
 XBZRLE_AGAIN_WIRE: Final = Known(value=0.55, spread_fraction=0.5)
 
 #: Of what the host holds for a VM, this is not the guest's memory: the hypervisor itself.
-OVERHEAD_BYTES: Final = 130.0 * MIB
-OVERHEAD_SPREAD: Final = 0.4
+OVERHEAD_BYTES: Final = 186.0 * MIB
+OVERHEAD_SPREAD: Final = 0.3
+
+#: No processor writes over more distinct pages than this while they are logged.
+WRITTEN_MOST_BYTES_PER_S: Final = 1.2e9
 
 #: An unknown guest writes over this share of its memory in use, within this window.
 SET_SHARE: Final = Known(value=0.15, spread_fraction=1.2)
