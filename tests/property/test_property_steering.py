@@ -7,13 +7,14 @@ rounds that no guest would make, to see that no input at all breaks the promise.
 
 import itertools
 import math
+from dataclasses import replace
 
 import hypothesis.strategies as st
 from hypothesis import event, given, settings
 
 from godwit.core.model import Round
 from godwit.core.plan import Recipe
-from godwit.core.precopy import GiveUp, Keep, RaisePause, Situation, steer
+from godwit.core.precopy import GiveUp, Keep, Order, RaisePause, Situation, steer
 from godwit.core.units import GIB, MIB
 from tests.unit.core.builders import recipe, round_
 from tests.unit.core.simulated_precopy import ROUNDS_KEPT, Dirtying, Ended, Guest, run
@@ -65,7 +66,12 @@ def check(ended: Ended, asked: Recipe) -> None:
     if ended.gave_up is not None:
         event("given up")
         assert ended.residual_s is None
-        assert [one.pause_limit_s for one in ended.rounds[-12:]] == [asked.pause_max_s] * 12
+        assert ended.rounds[-1].pause_limit_s == asked.pause_max_s
+        assert len(left) >= 5, "three rounds past the first pass"
+        assert left[-1] >= 0.96 * min(left[1:-1]), "just became calmer"
+        patient = [one.pause_limit_s for one in ended.rounds[-5:]] == [asked.pause_max_s] * 5
+        fits_bytes = ended.rounds[-1].bandwidth_bytes_per_s * asked.pause_max_s
+        assert patient or left[-1] > 1.5 * fits_bytes, "given up early, and not hopeless"
     elif ended.residual_s is None:
         event("still getting nearer")
         assert len(left) == ROUNDS_MAX
@@ -81,6 +87,43 @@ def test_a_steady_guest_moves_within_its_promise_or_is_given_up(
     guest: Guest, bandwidth_bytes_per_s: float, asked: Recipe
 ) -> None:
     check(run(guest, asked, bandwidth_bytes_per_s, rounds_max=ROUNDS_MAX), asked)
+
+
+@settings(max_examples=40)
+@given(STEADY, BANDWIDTH, recipes())
+def test_a_steady_guest_is_moved_as_well_as_by_the_best_fixed_limit(
+    guest: Guest, bandwidth_bytes_per_s: float, asked: Recipe
+) -> None:
+    """Against all that is known afterwards: the best of all fixed limits, at no more time.
+
+    The factor is the margin over the implied pause and one step; a search found 1.71.
+    """
+    ended = run(guest, asked, bandwidth_bytes_per_s, rounds_max=ROUNDS_MAX)
+    pauses = []
+    for step in range(20):
+        limit_s = min(asked.pause_start_s * 1.4**step, asked.pause_max_s)
+        fixed = run(
+            guest,
+            replace(asked, pause_start_s=limit_s),
+            bandwidth_bytes_per_s,
+            rounds_max=len(ended.rounds) + (150 if limit_s == asked.pause_max_s else 10),
+            steering=keep,
+        )
+        if fixed.residual_s is not None:
+            at_max = [one for one in ended.rounds if one.pause_limit_s == asked.pause_max_s]
+            assert ended.gave_up is None or len(at_max) >= 150, "this limit would have moved it"
+            if fixed.took_s <= ended.took_s:
+                pauses.append(fixed.residual_s)
+        if limit_s == asked.pause_max_s:
+            break
+    if ended.residual_s is not None:
+        best_s = max(min(pauses, default=math.inf), asked.pause_start_s)
+        assert ended.residual_s <= 1.8 * best_s
+
+
+def keep(_recipe: Recipe, _rounds: tuple[Round, ...], _situation: Situation) -> Order:
+    """A fixed limit, and the patience of QEMU."""
+    return Keep(why="")
 
 
 @settings(max_examples=150)
@@ -147,6 +190,13 @@ def test_a_guest_that_can_never_fit_is_given_up_at_the_promise(
     assert ended.gave_up is not None
     assert len(ended.rounds) <= 200
     assert ended.limit_s == asked.pause_max_s
+    first, last = ended.rounds[1], ended.rounds[-1]
+    longest_s = max(b.ended_at_s - a.ended_at_s for a, b in itertools.pairwise(ended.rounds[1:]))
+    took_s = last.ended_at_s - first.ended_at_s
+    if times > 1.55:
+        assert len(ended.rounds) - 2 <= 3 or took_s <= 4.0 + longest_s
+    else:
+        assert len(ended.rounds) - 2 <= 8 or took_s <= 20.0 + 4 * longest_s
 
 
 @settings(max_examples=200)

@@ -20,9 +20,9 @@ class Situation:
     """What is in force right after the last round.
 
     ``copying_s`` is the time since the copy began. ``throttle_increment_fraction`` is the last
-    ordered step of the throttle, 0 while none was ordered. ``changed_at_s`` is when the bandwidth or
-    the throttle was last ordered to change, on the clock of ``Round.ended_at_s``: rounds before it
-    say nothing of the guest and the stream as they are now. ``path_is_healthy`` is False when the
+    ordered step of the throttle, 0 while none was ordered. ``changed_at_s`` is when bandwidth or
+    throttle were last ordered to change, on the clock of ``Round.ended_at_s``: rounds before it say
+    nothing of the guest and the stream as they are now. ``path_is_healthy`` is False when the
     control connection to either host was lost since the start, or memory stopped moving for a
     while: then post-copy is not begun.
     """
