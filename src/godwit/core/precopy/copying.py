@@ -66,16 +66,17 @@ class Way:
     """What carries the memory: bytes on the wire a second, in the first pass and later ones.
 
     ``wire_fraction`` is what a byte of memory takes on the wire, ``again_fraction`` what it does
-    when it was sent before. ``throttle_effect_fraction`` is how much of a throttle the guest
-    feels: 1 all. ``unrest_fraction`` is the spread of what the hypervisor measures as bandwidth; 0
-    also makes the guest's writing even. ``phase_fraction`` chooses where that sequence begins.
+    when it was sent before. ``busy_fraction`` is the part of their time that the vCPUs run: a
+    throttle is felt only beyond what they leave idle. ``unrest_fraction`` is the spread of what the
+    hypervisor measures as bandwidth; 0 also makes the guest's writing even. ``phase_fraction``
+    chooses where that sequence begins.
     """
 
     bandwidth_bytes_per_s: float
     first_bytes_per_s: float
     wire_fraction: float = 1.0
     again_fraction: float = 1.0
-    throttle_effect_fraction: float = 1.0
+    busy_fraction: float = 1.0
     unrest_fraction: float = 0.0
     phase_fraction: float = 0.0
 
@@ -144,7 +145,7 @@ class _Copy:
         sent = min(pending, turns * turn)
         took_s = sent * wire / speed + zero / _PAGE_BYTES * ZERO_PAGE_S + _SYNC_S
         sent_wire = sent * wire + zero * ZERO_WIRE_FRACTION
-        runs = (1 - self.throttle) ** self.way.throttle_effect_fraction
+        runs = min(1.0, (1 - self.throttle) / self.way.busy_fraction)
         left = max(0.0, pending - sent)
         meeting = _MEETING
         if self.way.unrest_fraction:

@@ -147,9 +147,9 @@ class Writing:
         """What is dirty after a pass that left some unsent and let the guest write meanwhile.
 
         Pages that were left were written within an earlier window, as long as the curve takes for
-        as many; both windows together are one longer window. And a share ``(left / all) ** meeting``
-        of the pages written anew is among those left: 1 for a guest that writes at random, more
-        for one that goes round.
+        as many; both windows together are one longer window. And of the pages written anew the
+        share ``(left / all) ** meeting`` is among those left: 1 for a guest that writes at random,
+        more for one that goes round.
         """
         written = self.written_bytes(window_s)
         if left_bytes <= 0:

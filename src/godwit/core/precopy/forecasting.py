@@ -36,6 +36,7 @@ class ForecastInputs:
     says that it does not have free (balloon statistics). ``path`` is what is known of the way for
     the stream of the recipe, ``plain_path`` for the plain stream, from which another is guessed.
     ``link_bytes_per_s`` is the declared speed; ``link_share_fraction`` what other migrations leave.
+    ``busy_cores`` is the processor time that the VM takes a second.
     """
 
     memory_bytes: int
@@ -49,6 +50,7 @@ class ForecastInputs:
     calibration: Calibration = field(default_factory=Calibration)
     link_bytes_per_s: float | None = None
     link_share_fraction: float = 1.0
+    busy_cores: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +58,7 @@ class _Case:
     """What all scenarios of one forecast have in common."""
 
     curves: tuple[DirtyCurve, ...]
-    vcpus: int
+    inputs: ForecastInputs
     memory: Memory
     carrier: Carrier
     recipe: Recipe
@@ -96,7 +98,7 @@ def forecast(inputs: ForecastInputs, recipe: Recipe, *, steering: Steering = ste
     curves = fit_curves(observations, memory.used_bytes, inputs.now_s)
     case = _Case(
         curves=curves,
-        vcpus=inputs.vcpus,
+        inputs=inputs,
         memory=memory,
         carrier=carrier,
         recipe=recipe,
@@ -144,10 +146,16 @@ def _outcome(case: _Case, at: int, point: Sequence[float]) -> _Outcome:
         hot_span=point[3],
         tail_span=point[4],
         most_bytes=used,
-        fastest_bytes_per_s=priors.WRITTEN_MOST_BYTES_PER_S * max(1, case.vcpus),
+        fastest_bytes_per_s=priors.WRITTEN_MOST_BYTES_PER_S * max(1, case.inputs.vcpus),
     )
     fixed = carrier.fixed(setup=wide[5], ending=wide[6], pause=wide[7], outage=wide[8])
-    way = carrier.way(speed=wide[0], first=wide[9], wire=wide[10], effect=point[4], phase=point[10])
+    way = carrier.way(
+        speed=wide[0],
+        first=wide[9],
+        wire=wide[10],
+        busy=_busy(case.inputs, point[4]),
+        phase=point[10],
+    )
     left_s = None
     if recipe.deadline_s is not None:
         left_s = max(0.0, recipe.deadline_s - fixed.setup_s - fixed.ending_s)
@@ -174,6 +182,13 @@ def _outcome(case: _Case, at: int, point: Sequence[float]) -> _Outcome:
         on_time=on_time,
         kept=pause_s <= recipe.pause_max_s and on_time,
     )
+
+
+def _busy(inputs: ForecastInputs, share: float) -> float:
+    """How much of their time the vCPUs run; anything, where that is not known."""
+    if inputs.busy_cores is None:
+        return 0.1 + 0.9 * share
+    return min(1.0, max(0.02, inputs.busy_cores / max(1, inputs.vcpus)))
 
 
 def _grounds(

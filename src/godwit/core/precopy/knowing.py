@@ -104,15 +104,15 @@ class Carrier:
     buffered_bytes: float
     ground: str
 
-    def way(self, *, speed: float, first: float, wire: float, effect: float, phase: float) -> Way:
-        """The stream of one scenario; standard normals, ``effect`` and ``phase`` shares."""
+    def way(self, *, speed: float, first: float, wire: float, busy: float, phase: float) -> Way:
+        """The stream of one scenario; standard normals, ``busy`` and ``phase`` shares."""
         bandwidth = _drawn(self.speed, speed)
         return Way(
             bandwidth_bytes_per_s=bandwidth,
             first_bytes_per_s=min(bandwidth, _drawn(self.first, first)),
             wire_fraction=_drawn(self.first_wire, wire),
             again_fraction=_drawn(self.wire, wire),
-            throttle_effect_fraction=0.3 + 0.7 * effect,
+            busy_fraction=busy,
             unrest_fraction=priors.UNREST,
             phase_fraction=phase,
         )

@@ -31,6 +31,8 @@ _COST_FORGETTING: Final = 0.1
 _STEP_MOST: Final = 1.2
 #: The reading of a round comes so much after its sync, while memory flows on.
 _READ_LATE_S: Final = 0.006
+#: A throttle below this is not felt.
+_THROTTLED: Final = 0.05
 #: Two syncs this near to each other are the two of one switch-over.
 _SWITCHING_S: Final = 0.02
 
@@ -61,12 +63,12 @@ class MoveFacts:
 def observations_of(rounds: Sequence[Round]) -> tuple[DirtyObservation, ...]:
     """What the rounds of one migration say of its guest's writing.
 
-    A throttled round tells of the time in which its vCPUs ran. What a pass left unsent was not
-    written in it; a round that is mostly such says nothing.
+    A throttled round says nothing of what the guest writes when it is free. What a pass left
+    unsent was not written in it; a round with much of such says nothing either.
     """
     found = []
     for before, one in pairwise(rounds):
-        if one.took_s is None or one.took_s < _SWITCHING_S or one.throttle_fraction > 0.5:
+        if one.took_s is None or one.took_s < _SWITCHING_S or one.throttle_fraction > _THROTTLED:
             continue
         left = _left_bytes(before, one)
         late = one.bandwidth_bytes_per_s * _READ_LATE_S
@@ -75,7 +77,7 @@ def observations_of(rounds: Sequence[Round]) -> tuple[DirtyObservation, ...]:
             continue
         found.append(
             DirtyObservation(
-                window_s=one.took_s * (1 - one.throttle_fraction),
+                window_s=one.took_s,
                 written_bytes=written,
                 source=DirtySource.COPIED,
                 taken_at_s=one.ended_at_s,

@@ -64,10 +64,10 @@ OUTAGE_EXTRA_S: Final = Known(value=0.095, spread_fraction=0.5)
 #: The same when it switches to post-copy: the guest waits for the pages that it needs first.
 POSTCOPY_STALL_S: Final = Known(value=0.45, spread_fraction=0.6)
 #: Counted as sent, but still in the buffers of sockets and of the network when the guest stops.
-BUFFERED_BYTES: Final = 1.2e6
+BUFFERED_BYTES: Final = 1.3e6
 
 #: Where the link is declared: the share of it that memory gets. Lab, three shaped links.
-LINK_SHARE: Final = Known(value=0.955, spread_fraction=0.02)
+LINK_SHARE: Final = Known(value=0.962, spread_fraction=0.02)
 #: Where nothing at all is known of a path: a gigabit link, or a tenth or ten times of it.
 BANDWIDTH_BYTES_PER_S: Final = Known(value=118e6, spread_fraction=1.0)
 #: The first pass writes memory that the destination has yet to allocate. Lab: 260-830 MB/s.
