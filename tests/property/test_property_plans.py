@@ -24,7 +24,7 @@ from godwit.core.model import (
     VmPolicy,
 )
 from godwit.core.plan import Plan
-from godwit.core.planner import PauseSettings, plan_drain
+from godwit.core.planner import PauseSettings, place_drain
 from godwit.core.units import GIB
 from tests.unit.core.builders import cluster, group, host, promise, vm
 
@@ -158,7 +158,7 @@ def replay_all_at_once(seen: Cluster, plan: Plan) -> World:
 @settings(max_examples=400)
 @given(CLUSTERS, SETTINGS)
 def test_a_drain_breaks_no_limit_at_any_instant(seen: Cluster, asked: PauseSettings) -> None:
-    plan = plan_drain(seen, H1, parallel=2, settings=asked)
+    plan = place_drain(seen, H1, parallel=2, settings=asked)
     event(f"moves: {min(len(plan.moves), 3)}, unplaced: {min(len(plan.unplaced), 2)}")
     for world in (replay_one_by_one(seen, plan), replay_all_at_once(seen, plan)):
         world.check_end({move.vm for move in plan.moves})
@@ -169,7 +169,7 @@ def test_a_drain_breaks_no_limit_at_any_instant(seen: Cluster, asked: PauseSetti
 def test_every_vm_is_moved_or_told_why_not_and_none_is_ever_stopped(
     seen: Cluster, asked: PauseSettings
 ) -> None:
-    plan = plan_drain(seen, H1, parallel=2, settings=asked)
+    plan = place_drain(seen, H1, parallel=2, settings=asked)
     active = {one.id for one in seen.vms if one.host == H1 and one.state is not RunState.SHUT_OFF}
     moved, left = [one.vm for one in plan.moves], [one.vm for one in plan.unplaced]
     assert sorted(moved + left) == sorted(active)
@@ -186,7 +186,7 @@ def test_every_vm_is_moved_or_told_why_not_and_none_is_ever_stopped(
 @given(CLUSTERS, SETTINGS)
 def test_no_recipe_goes_beyond_the_policy_of_its_vm(seen: Cluster, asked: PauseSettings) -> None:
     policies = {one.id: one.policy for one in seen.vms}
-    for move in plan_drain(seen, H1, parallel=2, settings=asked).moves:
+    for move in place_drain(seen, H1, parallel=2, settings=asked).moves:
         limits = (move.recipe.pause_start_s, move.recipe.pause_max_s)
         assert 0 < limits[0] <= limits[1] <= policies[move.vm].pause_max_s
         assert limits[1] <= (asked.pause_max_s or limits[1])
@@ -206,14 +206,14 @@ def test_the_same_cluster_gives_the_same_plan_to_the_byte(
         cpu_answers=dict(reversed(seen.cpu_answers.items())),
         disk_sightings=dict(reversed(seen.disk_sightings.items())),
     )
-    plans = [plan_drain(one, H1, parallel=2, settings=asked) for one in (seen, again)]
+    plans = [place_drain(one, H1, parallel=2, settings=asked) for one in (seen, again)]
     assert repr(plans[0]).encode() == repr(plans[1]).encode()
 
 
 @settings(max_examples=100)
 @given(CLUSTERS)
 def test_the_chosen_host_is_the_least_loaded_of_those_that_may_take_the_vm(seen: Cluster) -> None:
-    for move in plan_drain(seen, H1, parallel=1, settings=PauseSettings()).moves:
+    for move in place_drain(seen, H1, parallel=1, settings=PauseSettings()).moves:
         fitting = [one for one in move.choice.candidates if not one.refusals]
         least = min(fitting, key=lambda one: (max(one.memory_after, one.cpu_after), one.host))
         assert move.destination == least.host

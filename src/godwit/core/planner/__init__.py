@@ -1,10 +1,11 @@
-"""Where VMs go: the choice of a destination, and the plan of a migration or a drain.
+"""Where VMs go and how: the destination, the recipe, and the plan of a migration or a drain.
 
 Simple on purpose: the host with the lowest projected load that no rule refuses, one VM after the
-other. It never asks a host anything and knows nothing of time.
+other; then the outlook of each move. It never asks a host anything.
 """
 
-from godwit.core.planner.drain import plan_drain
+from godwit.core.planner.drain import drain_outlook, place_drain, plan_drain
+from godwit.core.planner.outlook import link_share, total_time, with_outlook, with_total
 from godwit.core.planner.place import choose_destination, explain
 from godwit.core.planner.request import plan_migration
 from godwit.core.planner.settings import PauseSettings, recipe_for
@@ -12,8 +13,14 @@ from godwit.core.planner.settings import PauseSettings, recipe_for
 __all__ = [
     "PauseSettings",
     "choose_destination",
+    "drain_outlook",
     "explain",
+    "link_share",
+    "place_drain",
     "plan_drain",
     "plan_migration",
     "recipe_for",
+    "total_time",
+    "with_outlook",
+    "with_total",
 ]

@@ -4,16 +4,35 @@ Larger VMs choose first, because they are the ones that run out of room. Deadlin
 and the order by urgency are not planned here yet.
 """
 
+from dataclasses import replace
+
 from godwit.core.model import Cluster, HostName, PlanId, Vm, VmId
 from godwit.core.plan import Move, Plan, PlanKind, Unplaced
+from godwit.core.planner.outlook import link_share, with_outlook, with_total
 from godwit.core.planner.place import choose_destination, explain
 from godwit.core.planner.settings import PauseSettings, recipe_for
 
-__all__ = ["plan_drain"]
+__all__ = ["drain_outlook", "place_drain", "plan_drain"]
 
 
 def plan_drain(cluster: Cluster, host: HostName, *, parallel: int, settings: PauseSettings) -> Plan:
-    """Plan to move every active VM off ``host``.
+    """Plan to move every active VM off ``host``, with the outlook of each move and of them all."""
+    plan = place_drain(cluster, host, parallel=parallel, settings=settings)
+    moves = tuple(drain_outlook(cluster, plan, move) for move in plan.moves)
+    return with_total(replace(plan, moves=moves))
+
+
+def drain_outlook(cluster: Cluster, plan: Plan, move: Move) -> Move:
+    """Return a move of a drain with its outlook: all of them leave over the same link."""
+    together = min(plan.parallel, len(plan.moves))
+    share = link_share(cluster, move.destination, together=together)
+    return with_outlook(cluster, move, share_fraction=share)
+
+
+def place_drain(
+    cluster: Cluster, host: HostName, *, parallel: int, settings: PauseSettings
+) -> Plan:
+    """Find a destination for every active VM of ``host``, without any outlook.
 
     A VM that is shut off holds nothing and stays defined where it is; the plan says so in a note.
     A VM that can't move is in ``unplaced`` with its reasons and is left running.

@@ -3,6 +3,7 @@
 from godwit.core.errors import NoDestination, Refused
 from godwit.core.model import Cluster, HostName, PlanId, Vm
 from godwit.core.plan import Choice, Move, Plan, PlanKind
+from godwit.core.planner.outlook import link_share, with_outlook
 from godwit.core.planner.place import choose_destination, explain
 from godwit.core.planner.settings import PauseSettings, recipe_for
 
@@ -42,6 +43,8 @@ def plan_migration(
         choice=choice,
         warnings=chosen.warnings + notes,
     )
+    share = link_share(cluster, chosen.host)
+    move = with_outlook(cluster, move, share_fraction=share)
     return Plan(
         id=PlanId(""),
         kind=PlanKind.MIGRATE,

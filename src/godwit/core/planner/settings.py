@@ -1,12 +1,12 @@
-"""What every plan needs to know beside the cluster: how the pause limit of a recipe is set."""
+"""What every plan needs to know beside the cluster, and the recipe before anything is weighed."""
 
 from dataclasses import dataclass
 from typing import Final
 
-from godwit.core.model import Cluster, HostName, Vm
-from godwit.core.plan import Recipe
+from godwit.core.model import Cluster, Feature, HostName, Vm
+from godwit.core.plan import Recipe, Throttle
 
-__all__ = ["PAUSE_START_S", "PauseSettings", "recipe_for"]
+__all__ = ["PAUSE_START_S", "PauseSettings", "features_of", "recipe_for"]
 
 #: The first pause limit. In the lab, on a moderate guest over 1 Gbit/s, 20 ms gave a median outage
 #: of 152 ms and 70 ms one of 201 ms, at the same time and bytes within 2 %. A lower one gains
@@ -25,28 +25,62 @@ class PauseSettings:
 def recipe_for(
     cluster: Cluster, vm: Vm, destination: HostName, settings: PauseSettings
 ) -> tuple[Recipe, tuple[str, ...]]:
-    """Build the recipe of one move, and the notes a person should see about it.
+    """Build the plain recipe of one move, and the notes a person should see about it.
 
-    The pause limit is never above the VM's policy: a person may lower it, not raise it.
+    It has the limits of the VM's policy and all that the policy permits and both hosts can do. The
+    pause limit is never above the policy: a person may lower it, not raise it. Who lowers it asks
+    for that and no more, so that the policy's last resort is off.
     """
+    policy, asked_s = vm.policy, settings.pause_max_s
     notes: list[str] = []
-    pause_max_s = vm.policy.pause_max_s
-    if settings.pause_max_s is not None:
-        if settings.pause_max_s > pause_max_s:
+    pause_max_s, longer_s = policy.pause_max_s, policy.pause_longer_s
+    if asked_s is not None:
+        if asked_s > pause_max_s:
             notes.append(
                 f"the pause limit stays at {pause_max_s * 1000:.0f} ms, the VM's own policy;"
-                f" {settings.pause_max_s * 1000:.0f} ms was asked for"
+                f" {asked_s * 1000:.0f} ms was asked for"
             )
-        pause_max_s = min(pause_max_s, settings.pause_max_s)
-    speeds = [
-        speed
-        for name in (vm.host, destination)
-        if (speed := cluster.host(name).record.migration_link_bytes_per_s) is not None
-    ]
+        else:
+            longer_s = None
+        pause_max_s = min(pause_max_s, asked_s)
+    both = features_of(cluster, vm.host, destination)
+    for permitted, feature, what in (
+        (policy.may_throttle, Feature.THROTTLE, "slowing its vCPUs"),
+        (policy.may_postcopy, Feature.POSTCOPY, "post-copy"),
+    ):
+        if permitted and feature not in both:
+            notes.append(f"its policy permits {what}, which {vm.host} or {destination} can't do")
+    cap = settings.bandwidth_bytes_per_s
+    link = _link_bytes_per_s(cluster, vm.host, destination)
     recipe = Recipe(
-        pause_start_s=min(PAUSE_START_S, pause_max_s),
+        pause_start_s=min(policy.pause_target_s or PAUSE_START_S, pause_max_s),
         pause_max_s=pause_max_s,
-        bandwidth_bytes_per_s=settings.bandwidth_bytes_per_s,
-        link_bytes_per_s=min(speeds) if speeds else None,
+        pause_longer_s=longer_s if longer_s is not None and longer_s > pause_max_s else None,
+        bandwidth_bytes_per_s=cap,
+        bandwidth_is_hard=cap is not None,
+        link_bytes_per_s=link,
+        switchover_bytes_per_s=link if cap and Feature.SWITCHOVER_HINT in both else None,
+        throttle=Throttle() if policy.may_throttle and Feature.THROTTLE in both else None,
+        postcopy=policy.may_postcopy and Feature.POSTCOPY in both,
+        deadline_s=policy.deadline_s,
     )
     return recipe, tuple(notes)
+
+
+def features_of(cluster: Cluster, source: HostName, destination: HostName) -> frozenset[Feature]:
+    """What both hosts can do in a migration; nothing, where one of them is not known."""
+    found = [
+        host.observed.features if host.observed is not None else frozenset()
+        for host in (cluster.host(source), cluster.host(destination))
+    ]
+    return found[0] & found[1]
+
+
+def _link_bytes_per_s(cluster: Cluster, source: HostName, destination: HostName) -> float | None:
+    """The speed of the slower end, where it is declared."""
+    speeds = [
+        speed
+        for name in (source, destination)
+        if (speed := cluster.host(name).record.migration_link_bytes_per_s) is not None
+    ]
+    return min(speeds, default=None)

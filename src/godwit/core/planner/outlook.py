@@ -1,0 +1,124 @@
+"""The outlook of planned moves: the forecast of each, its warnings, and the time of them all.
+
+Placement comes first and needs none of it: a forecast takes a hundred times as long as a choice.
+"""
+
+import heapq
+from dataclasses import replace
+from typing import Final
+
+from godwit.core.model import Cluster, Forecast, HostName, PathKey, Range, Vm
+from godwit.core.plan import Move, Plan, Recipe
+from godwit.core.precopy import ForecastInputs, forecast
+from godwit.core.units import format_duration
+
+__all__ = ["link_share", "total_time", "with_outlook", "with_total"]
+
+#: Below this chance of keeping the promise a person is warned.
+_LITTLE: Final = 0.5
+#: The same where nobody has seen yet how the guest writes: then a low chance is mostly ignorance.
+_LITTLE_UNSEEN: Final = 0.1
+
+
+def with_outlook(cluster: Cluster, move: Move, *, share_fraction: float = 1.0) -> Move:
+    """Return the move with its forecast; a plan that has little chance says so.
+
+    ``share_fraction`` is what the other moves leave it of the link. The same cluster and move give
+    the same outlook.
+    """
+    vm = _vm_of(cluster, move)
+    if vm is None:
+        return move
+    found = _forecast(cluster, vm, move.destination, move.recipe, share_fraction)
+    return replace(
+        move, forecast=found, warnings=move.warnings + _warnings(cluster, vm, move.recipe, found)
+    )
+
+
+def _vm_of(cluster: Cluster, move: Move) -> Vm | None:
+    return next((one for one in cluster.vms_on(move.source) if one.id == move.vm), None)
+
+
+def _forecast(
+    cluster: Cluster, vm: Vm, destination: HostName, recipe: Recipe, share_fraction: float
+) -> Forecast:
+    known = cluster.known
+    plain = PathKey(source=vm.host, destination=destination)
+    return forecast(
+        ForecastInputs(
+            memory_bytes=vm.memory_bytes,
+            vcpus=vm.vcpus,
+            now_s=cluster.taken_at_s,
+            resident_bytes=vm.resident_bytes,
+            vm=known.vms.get(vm.id),
+            path=known.paths.get(replace(plain, stream=recipe.stream)),
+            plain_path=known.paths.get(plain),
+            calibration=known.calibration,
+            link_bytes_per_s=recipe.link_bytes_per_s,
+            link_share_fraction=share_fraction,
+        ),
+        recipe,
+    )
+
+
+def _warnings(cluster: Cluster, vm: Vm, recipe: Recipe, found: Forecast) -> tuple[str, ...]:
+    known = cluster.known.vms.get(vm.id)
+    seen = known is not None and bool(known.observations)
+    if found.keeps_promise >= (_LITTLE if seen else _LITTLE_UNSEEN):
+        return ()
+    promise = f"a pause of at most {format_duration(recipe.pause_max_s)}"
+    if recipe.deadline_s is not None:
+        promise += f" within {format_duration(recipe.deadline_s)}"
+    said = (
+        f"{vm.name} has little chance ({_percent(found.keeps_promise)}) of {promise}; if it does"
+        " not come to that, only what its policy permits is done, else it is given up and runs on"
+    )
+    return (said,)
+
+
+def _percent(chance: float) -> str:
+    return f"{chance * 100:.0f} %"
+
+
+def link_share(cluster: Cluster, destination: HostName, *, together: int = 1) -> float:
+    """What a move gets of its link beside those in flight to the same host.
+
+    ``together`` counts the moves of its own plan that run at the same time, itself among them.
+    """
+    arriving = sum(one.host == destination for one in cluster.reservations)
+    return 1.0 / (max(1, together) + arriving)
+
+
+def with_total(plan: Plan) -> Plan:
+    """Return the plan with a note of how long all of its moves are going to take."""
+    time_s = total_time(plan)
+    if time_s is None or len(plan.moves) < 2:
+        return plan
+    note = (
+        f"all {len(plan.moves)} moves take about {format_duration(time_s.likely)}"
+        f" ({format_duration(time_s.low)} to {format_duration(time_s.high)})"
+    )
+    return replace(plan, notes=(*plan.notes, note))
+
+
+def total_time(plan: Plan) -> Range | None:
+    """How long all moves of a plan take; None where one of them has no forecast.
+
+    The moves share hosts and links, so that they are late together: lows add up with lows.
+    """
+    found = [one.forecast.total_s for one in plan.moves if one.forecast is not None]
+    if not found or len(found) < len(plan.moves):
+        return None
+    return Range(
+        low=_end_s([one.low for one in found], plan.parallel),
+        likely=_end_s([one.likely for one in found], plan.parallel),
+        high=_end_s([one.high for one in found], plan.parallel),
+    )
+
+
+def _end_s(lasting_s: list[float], parallel: int) -> float:
+    """When the last one ends, each starting as soon as one of ``parallel`` places is free."""
+    free_s = [0.0] * max(1, min(parallel, len(lasting_s)))
+    for one in lasting_s:
+        heapq.heapreplace(free_s, free_s[0] + one)
+    return max(free_s)

@@ -1,0 +1,267 @@
+"""Goal: a plan says what its moves are going to be like, from all that is known, and warns in time.
+
+How right a forecast is stands elsewhere; here it is only seen that the planner asks for it rightly.
+"""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from godwit.core.model import (
+    Calibration,
+    Cluster,
+    DirtyObservation,
+    DirtySource,
+    Estimate,
+    Feature,
+    Forecast,
+    HostName,
+    Knowledge,
+    PathKey,
+    PathKnowledge,
+    Range,
+    VmId,
+    VmKnowledge,
+    VmPolicy,
+)
+from godwit.core.plan import Plan, Recipe, Throttle
+from godwit.core.planner import PauseSettings, plan_drain, plan_migration, recipe_for, total_time
+from godwit.core.units import GIB, MIB
+from tests.unit.core.builders import NOW_S, cluster, host, promise, vm
+
+H1, H2 = HostName("h1"), HostName("h2")
+ASKED_NOTHING = PauseSettings()
+GIGABIT = 125e6
+
+
+def _writes(bytes_per_s: float, name: str = "web1") -> VmKnowledge:
+    """What is known of a guest that writes evenly over much memory."""
+    seen = tuple(
+        DirtyObservation(
+            window_s=window_s,
+            written_bytes=bytes_per_s * window_s,
+            source=DirtySource.COPIED,
+            taken_at_s=NOW_S - 60,
+        )
+        for window_s in (0.1, 0.5, 1.0, 4.0, 10.0)
+    )
+    used = Estimate(value=2.0 * GIB, spread_fraction=0.01, count=3, updated_at_s=NOW_S - 60)
+    return VmKnowledge(vm=VmId(f"id-{name}"), observations=seen, first_pass=used, migrations=3)
+
+
+def _cluster(*known: VmKnowledge, names: tuple[str, ...] = ("web1",), **vm_changes) -> Cluster:
+    hosts = [host(name, migration_link_bytes_per_s=GIGABIT) for name in ("h1", "h2")]
+    seen = cluster(hosts, [vm(name, **vm_changes) for name in names])
+    return replace(seen, known=Knowledge(vms={one.vm: one for one in known}))
+
+
+def _forecast(of: Cluster, settings: PauseSettings = ASKED_NOTHING) -> Forecast:
+    moving = next(one for one in of.vms if one.name == "web1")
+    (move,) = plan_migration(of, moving, destination=H2, settings=settings).moves
+    assert move.forecast is not None
+    return move.forecast
+
+
+def _warnings(of: Cluster) -> tuple[str, ...]:
+    (move,) = plan_migration(of, of.vms[0], destination=None, settings=ASKED_NOTHING).moves
+    return move.warnings
+
+
+class TestForecast:
+    def test_it_is_of_the_time_of_the_reading(self) -> None:
+        assert _forecast(_cluster()).made_at_s == NOW_S
+
+    def test_what_is_known_of_the_vm_counts(self) -> None:
+        cold, hot = _forecast(_cluster(_writes(1e6))), _forecast(_cluster(_writes(100e6)))
+        assert cold.total_s.likely < hot.total_s.likely
+        assert cold.keeps_promise > 0.9
+
+    def test_what_is_known_of_the_path_counts_if_it_is_this_path_and_stream(self) -> None:
+        slow = PathKnowledge(
+            bandwidth=Estimate(
+                value=GIGABIT / 10, spread_fraction=0.02, count=9, updated_at_s=NOW_S
+            )
+        )
+
+        def total_s(**key: str) -> float:
+            ends = {"source": "h1", "destination": "h2"} | key
+            path = PathKey(**{name: HostName(value) for name, value in ends.items()})
+            seen = _cluster(_writes(1e6))
+            seen = replace(seen, known=replace(seen.known, paths={path: slow}))
+            return _forecast(seen).total_s.likely
+
+        usual = _forecast(_cluster(_writes(1e6))).total_s.likely
+        assert total_s() > 3 * usual
+        assert total_s(source="h2", destination="h1") == usual
+        assert total_s(stream="multifd-2") == usual
+
+    def test_the_calibration_widens_it(self) -> None:
+        seen = _cluster(_writes(1e6))
+        wider = replace(seen, known=replace(seen.known, calibration=Calibration(total_factor=3.0)))
+        before, after = _forecast(seen).total_s, _forecast(wider).total_s
+        assert after.high - after.low > 2 * (before.high - before.low)
+
+    def test_migrations_in_flight_to_the_same_host_take_their_share(self) -> None:
+        seen = _cluster(_writes(1e6))
+        busy = replace(seen, reservations=(promise(vm("other", "h3"), "h2"),))
+        alone = _forecast(seen).total_s.likely
+        assert _forecast(busy).total_s.likely > 1.5 * alone
+
+    def test_memory_that_the_host_holds_for_it_counts(self) -> None:
+        whole = _forecast(_cluster(resident_bytes=4 * GIB)).sent_bytes.likely
+        part = _forecast(_cluster(resident_bytes=GIB)).sent_bytes.likely
+        assert part < 0.5 * whole
+
+
+class TestWarning:
+    def test_a_guest_that_writes_faster_than_the_link(self) -> None:
+        (said,) = _warnings(_cluster(_writes(200e6), policy=VmPolicy(pause_max_s=0.3)))
+        assert said.startswith("web1 has little chance (")
+        assert "a pause of at most 300 ms" in said
+        assert "runs on" in said
+
+    def test_the_deadline_is_part_of_the_promise(self) -> None:
+        (said,) = _warnings(_cluster(_writes(1e6), policy=VmPolicy(deadline_s=2.0)))
+        assert "within 2" in said
+
+    def test_a_calm_one_has_none(self) -> None:
+        assert _warnings(_cluster(_writes(1e6))) == ()
+
+    def test_not_knowing_is_no_reason_to_warn(self) -> None:
+        seen = _cluster()
+        assert _forecast(seen).keeps_promise < 0.9
+        assert _warnings(seen) == ()
+
+
+class TestDrain:
+    NAMES = ("web1", "web2", "web3", "web4")
+
+    def drain(self, parallel: int) -> Plan:
+        known = [_writes(1e6, name) for name in self.NAMES]
+        seen = _cluster(*known, names=self.NAMES, memory_bytes=3 * GIB)
+        return plan_drain(seen, H1, parallel=parallel, settings=ASKED_NOTHING)
+
+    def test_moves_at_the_same_time_share_the_link(self) -> None:
+        one, two, many = (self.drain(parallel) for parallel in (1, 2, 64))
+        alone_s = one.moves[0].forecast.total_s.likely
+        assert two.moves[0].forecast.total_s.likely > 1.7 * alone_s
+        # There are never more than there are moves.
+        assert 3 * alone_s < many.moves[0].forecast.total_s.likely < 4.5 * alone_s
+        assert "50% of it" in " ".join(two.moves[0].forecast.grounds)
+
+    def test_the_plan_says_how_long_all_of_them_take(self) -> None:
+        plan = self.drain(1)
+        whole = total_time(plan)
+        assert whole is not None
+        for name in ("low", "likely", "high"):
+            each = [getattr(move.forecast.total_s, name) for move in plan.moves]
+            assert getattr(whole, name) == pytest.approx(sum(each))
+        (note,) = plan.notes
+        assert note.startswith("all 4 moves take about ")
+
+    def test_one_move_needs_no_sum(self) -> None:
+        plan = plan_drain(_cluster(_writes(1e6)), H1, parallel=2, settings=ASKED_NOTHING)
+        assert plan.notes == ()
+
+    @given(st.lists(st.floats(0, 1e4), min_size=1, max_size=8), st.integers(1, 9))
+    def test_the_sum_is_never_below_its_parts_nor_above_all_in_a_row(
+        self, lasting_s: list[float], parallel: int
+    ) -> None:
+        template = _PLAN
+        moves = tuple(
+            replace(
+                template.moves[0],
+                forecast=replace(
+                    template.moves[0].forecast, total_s=Range(low=0.0, likely=one, high=one)
+                ),
+            )
+            for one in lasting_s
+        )
+        whole = total_time(replace(template, moves=moves, parallel=parallel))
+        assert whole is not None
+        assert whole.low <= whole.likely == whole.high
+        assert whole.likely <= sum(lasting_s) * (1 + 1e-9)
+        floor = max(*lasting_s, sum(lasting_s) / parallel)
+        assert whole.likely >= floor * (1 - 1e-9)
+        if parallel == 1:
+            assert whole.likely == pytest.approx(sum(lasting_s))
+
+    def test_without_a_forecast_of_each_there_is_no_sum(self) -> None:
+        blind = replace(_PLAN.moves[0], forecast=None)
+        assert total_time(replace(_PLAN, moves=(_PLAN.moves[0], blind))) is None
+        assert total_time(replace(_PLAN, moves=())) is None
+
+
+_PLAN = plan_migration(_cluster(), vm(), destination=None, settings=ASKED_NOTHING)
+
+
+class TestPermissions:
+    ALL = frozenset(Feature)
+
+    def recipe(
+        self,
+        policy: VmPolicy,
+        features: tuple[frozenset[Feature], frozenset[Feature]] = (ALL, ALL),
+        asked: PauseSettings = ASKED_NOTHING,
+    ) -> tuple[Recipe, tuple[str, ...]]:
+        hosts = [
+            host(name, features=one, migration_link_bytes_per_s=GIGABIT)
+            for name, one in zip(("h1", "h2"), features, strict=True)
+        ]
+        moving = vm(policy=policy)
+        return recipe_for(cluster(hosts, [moving]), moving, H2, asked)
+
+    def test_nothing_is_permitted_that_the_policy_does_not(self) -> None:
+        made, notes = self.recipe(VmPolicy())
+        assert (made.throttle, made.postcopy, made.pause_longer_s, made.deadline_s, notes) == (
+            None,
+            False,
+            None,
+            None,
+            (),
+        )
+
+    def test_what_the_policy_permits_is_there_where_both_hosts_can(self) -> None:
+        permits = VmPolicy(may_throttle=True, may_postcopy=True, deadline_s=600.0)
+        made, notes = self.recipe(permits)
+        assert (made.throttle, made.postcopy, made.deadline_s) == (Throttle(), True, 600.0)
+        assert notes == ()
+
+    @pytest.mark.parametrize("lacking", [0, 1])
+    def test_what_one_host_can_not_do_is_noted(self, lacking: int) -> None:
+        features = [self.ALL, self.ALL]
+        features[lacking] = frozenset()
+        permits = VmPolicy(may_throttle=True, may_postcopy=True)
+        made, notes = self.recipe(permits, (features[0], features[1]))
+        assert (made.throttle, made.postcopy) == (None, False)
+        assert len(notes) == 2
+        assert "post-copy" in notes[1]
+
+    def test_the_target_is_where_the_limit_starts(self) -> None:
+        assert self.recipe(VmPolicy(pause_target_s=0.1))[0].pause_start_s == 0.1
+        lower = self.recipe(VmPolicy(pause_max_s=0.05, pause_target_s=0.1))[0]
+        assert (lower.pause_start_s, lower.pause_max_s) == (0.05, 0.05)
+
+    def test_a_longer_pause_is_a_permission_of_its_own(self) -> None:
+        made, _ = self.recipe(VmPolicy(pause_max_s=0.3, pause_longer_s=2.0))
+        assert (made.pause_max_s, made.pause_longer_s, made.pause_ceiling_s) == (0.3, 2.0, 2.0)
+        assert self.recipe(VmPolicy(pause_max_s=3.0, pause_longer_s=2.0))[0].pause_longer_s is None
+
+    def test_who_asks_for_less_gets_no_more(self) -> None:
+        policy = VmPolicy(pause_max_s=0.3, pause_longer_s=2.0)
+        made, _ = self.recipe(policy, asked=PauseSettings(pause_max_s=0.2))
+        assert (made.pause_ceiling_s, made.pause_longer_s) == (0.2, None)
+        # Who asks for more than the policy has not lowered anything.
+        made, _ = self.recipe(policy, asked=PauseSettings(pause_max_s=0.9))
+        assert (made.pause_max_s, made.pause_longer_s) == (0.3, 2.0)
+
+    def test_a_cap_that_a_person_sets_is_hard_and_lifted_for_the_switch_over(self) -> None:
+        capped = PauseSettings(bandwidth_bytes_per_s=10.0 * MIB)
+        made, _ = self.recipe(VmPolicy(), asked=capped)
+        assert (made.bandwidth_is_hard, made.switchover_bytes_per_s) == (True, GIGABIT)
+        made, _ = self.recipe(VmPolicy(), (self.ALL, frozenset()), capped)
+        assert (made.bandwidth_is_hard, made.switchover_bytes_per_s) == (True, None)
+        made, _ = self.recipe(VmPolicy())
+        assert (made.bandwidth_is_hard, made.switchover_bytes_per_s) == (False, None)
