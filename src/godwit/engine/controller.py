@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 
-from godwit.core.errors import HostUnreachable, PlanStale, Refused
+from godwit.core.errors import PlanStale, Refused
 from godwit.core.migration import Accepted, Event, Migration
 from godwit.core.model import (
     Cluster,
@@ -24,21 +24,26 @@ from godwit.core.model import (
     VmPolicy,
 )
 from godwit.core.plan import Plan, PlanKind
-from godwit.core.planner import PauseSettings, choose_destination, plan_drain, plan_migration
+from godwit.core.planner import PauseSettings, choose_destination
 from godwit.core.rules import GroupRule, PolicyRule
 from godwit.engine.admission import admit_hosts
 from godwit.engine.companions import Companion
 from godwit.engine.draining import LOOK_BACK, Drains
 from godwit.engine.fleet import Fleet
+from godwit.engine.knowledge import Learner
 from godwit.engine.lookup import find_vm
+from godwit.engine.measuring import Measuring, MeasuringLimits
 from godwit.engine.migrations import Migrations
 from godwit.engine.notices import Notice, NoticeKind, Notices
 from godwit.engine.observation import Observer
 from godwit.engine.outage import ICMP_EVERY_S
+from godwit.engine.planning import Planning
+from godwit.engine.record_steps import RecordRule
+from godwit.engine.records import NetworkRecords
 from godwit.engine.runner import World
 from godwit.engine.views import Acceptance, DrainView, VmInsight
 from godwit.engine.watch import WatchLimits
-from godwit.ports import Clock, Connector, Journal, KnowledgeStore, Prober, Store
+from godwit.ports import Clock, Connector, ForwardingReader, Journal, KnowledgeStore, Prober, Store
 
 __all__ = ["Controller"]
 
@@ -58,8 +63,11 @@ class Controller:
         group_rules: tuple[GroupRule, ...] = (),
         policy_rules: tuple[PolicyRule, ...] = (),
         limits: WatchLimits | None = None,
+        measuring: MeasuringLimits | None = None,
         probe_every_s: float = ICMP_EVERY_S,
         companions: tuple[Companion, ...] = (),
+        record_rules: tuple[RecordRule, ...] = (),
+        tables: ForwardingReader | None = None,
     ) -> None:
         self._store = store
         self._knowledge = knowledge
@@ -68,10 +76,17 @@ class Controller:
         self._prober = prober
         self._limits = limits or WatchLimits()
         self._probe_every_s = probe_every_s
-        self._companions = companions
+        learner = Learner(
+            knowledge=knowledge, journal=journal, clock=clock, newest=self._newest_migrations
+        )
+        self._companions = (*companions, learner)
         # Milliseconds of the wall clock: numbers grow over restarts of the controller, too.
         self._notices = Notices(first_number=int(clock.now_s() * 1000))
         self._fleet = Fleet(store=store, connector=connector)
+        self._tables = tables
+        self._records = NetworkRecords(
+            record_rules, fleet=self._fleet, clock=clock, life=journal.life
+        )
         self._migrations = Migrations(
             journal=journal, notices=self._notices, clock=clock, make_world=self._world
         )
@@ -83,6 +98,16 @@ class Controller:
             group_rules=group_rules,
             policy_rules=policy_rules,
             reservations=self._migrations.reservations,
+        )
+        self._planning = Planning(
+            observer=self._observer,
+            measuring=Measuring(
+                fleet=self._fleet,
+                knowledge=knowledge,
+                clock=clock,
+                is_migrating=lambda vm: any(one.move.vm == vm for one in self._migrations.active()),
+                limits=measuring or MeasuringLimits(),
+            ),
         )
         self._drains = Drains(
             store=store,
@@ -101,8 +126,12 @@ class Controller:
             clock=self._clock,
             limits=self._limits,
             probe_every_s=self._probe_every_s,
-            companions=self._companions,
+            companions=(self._records, *self._companions),
+            tables=self._tables,
         )
+
+    def _newest_migrations(self, limit: int) -> tuple[Migration, ...]:
+        return self._migrations.newest(limit=limit)
 
     async def start(self) -> None:
         """Adopt every unfinished migration, then be ready."""
@@ -114,6 +143,7 @@ class Controller:
         self._notices.close()
         await self._drains.close()
         await self._migrations.close()
+        await self._records.close()
         await self._fleet.close()
 
     @property
@@ -177,28 +207,33 @@ class Controller:
     # Plans.
 
     async def plan_migration(
-        self, vm: str, *, destination: HostName | None, settings: PauseSettings
+        self,
+        vm: str,
+        *,
+        destination: HostName | None,
+        settings: PauseSettings,
+        measure: bool = True,
     ) -> Plan:
-        """Plan one move. Raises: UnknownVm, UnknownHost, NoDestination, Refused."""
+        """Plan one move, after measuring how the VM writes its memory where that is not known.
+
+        Raises: UnknownVm, UnknownHost, NoDestination, Refused.
+        """
         if destination is not None:
             self._fleet.record(destination)
-        cluster = await self.scan()
-        found = find_vm(cluster, vm)
-        plan = plan_migration(cluster, found, destination=destination, settings=settings)
-        return self._store.add_plan(plan)
+        return self._store.add_plan(
+            await self._planning.migration(
+                vm, destination=destination, settings=settings, measure=measure
+            )
+        )
 
-    async def plan_drain(self, host: HostName, *, parallel: int, settings: PauseSettings) -> Plan:
+    async def plan_drain(
+        self, host: HostName, *, parallel: int, settings: PauseSettings, measure: bool = True
+    ) -> Plan:
         """Plan to empty a host. Raises: UnknownHost, HostUnreachable."""
         self._fleet.record(host)
-        cluster = await self.scan()
-        observed = cluster.host(host)
-        if not observed.is_known:
-            raise HostUnreachable(
-                f"{host} does not answer, so it can't be drained",
-                evidence=observed.unreachable,
-                remedy="A drain needs a live host. What its VMs do is unknown.",
-            )
-        return self._store.add_plan(plan_drain(cluster, host, parallel=parallel, settings=settings))
+        return self._store.add_plan(
+            await self._planning.drain(host, parallel=parallel, settings=settings, measure=measure)
+        )
 
     def plan(self, plan_id: PlanId) -> Plan:
         """Return a plan. Raises: UnknownPlan."""
