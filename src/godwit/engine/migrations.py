@@ -22,6 +22,9 @@ _LOOK_AGAIN_S: Final = 1.0
 #: Migrations that have ended and are kept at hand; the journal has them all.
 _ENDED_KEPT: Final = 512
 
+#: How long a controller that leaves waits for the records of migrations that have ended.
+_ENDING_S: Final = 5.0
+
 #: Phases in which nothing goes on by itself.
 _AT_REST = frozenset({Phase.SPLIT, Phase.LOST})
 
@@ -212,6 +215,14 @@ class Migrations:
                 evidence=migration.phase.says,
                 remedy=f"See `godwit show {migration_id}`.",
             )
+        if migration.postcopy_began and migration.phase is not Phase.VERIFYING:
+            raise Refused(
+                f"migration {migration_id} can't be cancelled: its guest runs at"
+                f" {migration.move.destination} already, with memory still missing there",
+                evidence=f"it is {migration.phase.word}; {migration.phase.says}",
+                remedy="Wait for it. Both hosts are needed until the last page is over: stop"
+                " neither copy. Move it back afterwards.",
+            )
         if migration.phase is Phase.VERIFYING:
             raise Refused(
                 f"migration {migration_id} has moved its guest already",
@@ -237,7 +248,15 @@ class Migrations:
         return self.get(migration_id)
 
     async def close(self) -> None:
-        """Stop watching; migrations in flight go on in libvirt, peer to peer."""
+        """Stop watching; migrations in flight go on in libvirt, peer to peer.
+
+        What is still being done about those that have ended gets a little time.
+        """
+        ending = {
+            task for one, task in self._tasks.items() if self.get(one).is_ended and not task.done()
+        }
+        if ending:
+            await asyncio.wait(ending, timeout=_ENDING_S)
         tasks = [task for task in self._tasks.values() if not task.done()]
         for task in tasks:
             task.cancel()
