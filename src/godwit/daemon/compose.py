@@ -4,6 +4,7 @@ The drivers are imported inside: a command that only attaches to another control
 """
 
 from godwit.daemon.clock import SystemClock
+from godwit.daemon.keepers import forwarding_reader, record_rules
 from godwit.daemon.settings import Settings
 from godwit.engine import Controller
 from godwit.ports import Connector
@@ -35,4 +36,6 @@ def build_controller(
         group_rules=settings.group_rules,
         policy_rules=settings.policy_rules,
         probe_every_s=settings.probe_interval_s,
+        record_rules=record_rules(settings.records),
+        tables=forwarding_reader(settings.forwarding),
     )

@@ -14,16 +14,21 @@ from typing import Annotated, Any, Final, Self
 from pydantic import (
     BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     ValidationError,
     model_validator,
 )
 
-from godwit.core.errors import BadSettings, BadValue
+from godwit.core.errors import BadSettings
 from godwit.core.rules.groups import GroupRule
 from godwit.core.rules.policies import PolicyRule
-from godwit.core.units import parse_duration
+from godwit.daemon.network_settings import (
+    ForwardingPart,
+    ForwardingSettings,
+    RecordPart,
+    RecordSettings,
+)
+from godwit.daemon.parts import STRICT, duration
 
 __all__ = ["Settings", "load_settings", "state_directory"]
 
@@ -38,7 +43,8 @@ class Settings:
 
     ``probe_interval_s`` is how often a guest is asked around its switch-over: the finest outage
     that Godwit itself can tell. ``group_rules`` put VMs into groups by patterns of their names;
-    ``policy_rules`` set what the metadata of a VM leaves open, the first that says it.
+    ``policy_rules`` set what the metadata of a VM leaves open, the first that says it. ``records``
+    are kept true while VMs move; ``forwarding`` is how the network's tables are read, if at all.
     """
 
     state_directory: Path
@@ -46,22 +52,16 @@ class Settings:
     probe_interval_s: float = 0.02
     group_rules: tuple[GroupRule, ...] = ()
     policy_rules: tuple[PolicyRule, ...] = ()
-
-
-def _duration(value: object) -> object:
-    # TOML has numbers of its own; text carries its unit.
-    try:
-        return parse_duration(value) if isinstance(value, str) else value
-    except BadValue as failure:
-        raise ValueError(failure.message) from failure
+    records: tuple[RecordSettings, ...] = ()
+    forwarding: ForwardingSettings | None = None
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = STRICT
 
 
 class _Probe(_Part):
-    interval: Annotated[float, BeforeValidator(_duration), Field(ge=0.002, le=10)] = 0.02
+    interval: Annotated[float, BeforeValidator(duration), Field(ge=0.002, le=10)] = 0.02
 
 
 class _Group(_Part):
@@ -70,7 +70,7 @@ class _Group(_Part):
     vms: Annotated[list[Annotated[str, Field(min_length=1)]], Field(min_length=1)]
 
 
-_Span = Annotated[float, BeforeValidator(_duration), Field(gt=0, allow_inf_nan=False)] | None
+_Span = Annotated[float, BeforeValidator(duration), Field(gt=0, allow_inf_nan=False)] | None
 
 
 class _Policy(_Part):
@@ -116,6 +116,8 @@ class _File(_Part):
     probe: _Probe = _Probe()
     group: list[_Group] = []
     policy: list[_Policy] = []
+    record: list[RecordPart] = []
+    forwarding: ForwardingPart | None = None
 
 
 def state_directory(environment: Mapping[str, str]) -> Path:
@@ -156,13 +158,16 @@ def load_settings(environment: Mapping[str, str]) -> Settings:
         GroupRule(name=one.name, together=one.together, patterns=tuple(one.vms))
         for one in found.group
     )
-    _refuse_twice([rule.name for rule in rules], path)
+    _refuse_twice("group", [rule.name for rule in rules], path)
+    _refuse_twice("record", [one.name for one in found.record], path)
     return Settings(
         state_directory=directory,
         file=path,
         probe_interval_s=found.probe.interval,
         group_rules=rules,
         policy_rules=tuple(one.rule() for one in found.policy),
+        records=tuple(one.settings() for one in found.record),
+        forwarding=found.forwarding.settings() if found.forwarding is not None else None,
     )
 
 
@@ -199,11 +204,11 @@ def _complaint(error: Mapping[str, Any]) -> str:
     )
 
 
-def _refuse_twice(names: list[str], path: Path) -> None:
+def _refuse_twice(part: str, names: list[str], path: Path) -> None:
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise BadSettings(
             f"{path} can't be used",
-            evidence=f"group: the name {twice[0]!r} is used more than once",
-            remedy="Give every group a name of its own.",
+            evidence=f"{part}: the name {twice[0]!r} is used more than once",
+            remedy=f"Give every {part} a name of its own.",
         )
