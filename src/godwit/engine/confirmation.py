@@ -63,30 +63,36 @@ class Confirmation:
     async def run(self) -> None:
         """Read, repair and read again until it is known who runs the guest."""
         while self._record.phase in _DOUBT:
-            source, destination, verdict = await self._read()
-            if verdict.repair is not Repair.NONE:
-                await self._repair(verdict)
-            elif self._is_sure(verdict):
-                self._record.write(
-                    Found(
-                        at_s=self._record.now_s(),
-                        where=verdict.where,
-                        source=source,
-                        destination=destination,
-                        why=verdict.why,
-                    ),
-                    verdict.why,
-                )
+            await self.look()
             if self._record.phase in _DOUBT:
                 if self._record.is_overdue() and not self._record.migration.needs_person:
                     self._record.write(DeadlinePassed(at_s=self._record.now_s()))
                 await self._clock.sleep(self._pause_s())
 
+    async def look(self) -> Verdict:
+        """Read both sides once; write down what is sure, and repair what may be repaired."""
+        source, destination, verdict = await self._read()
+        if verdict.repair is not Repair.NONE:
+            await self._repair(verdict)
+        elif self._is_sure(verdict):
+            self._record.write(
+                Found(
+                    at_s=self._record.now_s(),
+                    where=verdict.where,
+                    source=source,
+                    destination=destination,
+                    why=verdict.why,
+                ),
+                verdict.why,
+            )
+        return verdict
+
     def _pause_s(self) -> float:
         return _UNKNOWN_READ_AGAIN_S if self._record.phase is Phase.UNKNOWN else _READ_AGAIN_S
 
     async def _read(self) -> tuple[VmSighting, VmSighting, Verdict]:
-        vm = self._record.migration.move.vm
+        migration = self._record.migration
+        vm = migration.move.vm
         # The source first: a guest that leaves it between the readings is then seen twice as
         # "still there", which means reading again, and never as gone from both.
         source = await self._source.see(vm)
@@ -94,7 +100,9 @@ class Confirmation:
         verdict = reconcile(
             source,
             destination,
-            could_have_switched=self._record.migration.could_have_switched,
+            could_have_switched=migration.could_have_switched,
+            may_be_stale=migration.postcopy_ordered,
+            is_stale=migration.postcopy_began,
         )
         if verdict.why != self._pair:
             self._pair = verdict.why
@@ -110,7 +118,15 @@ class Confirmation:
             case Whereabouts.CANNOT_KNOW:
                 # Said once; while it stays unknown there is nothing new to say.
                 return same_s > _SILENCE_S and self._record.phase is Phase.CONFIRMING
-            case Whereabouts.NEITHER | Whereabouts.BOTH:
+            case Whereabouts.POSTCOPY_BROKEN if self._record.phase is Phase.RECOVERING:
+                # It is known; nothing is to be written before it has changed.
+                return False
+            case (
+                Whereabouts.NEITHER
+                | Whereabouts.BOTH
+                | Whereabouts.POSTCOPY
+                | Whereabouts.POSTCOPY_BROKEN
+            ):
                 # The gravest words are not said after a single look.
                 return same_s > _READ_AGAIN_S * 2
             case _:

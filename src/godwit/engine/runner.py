@@ -31,6 +31,7 @@ from godwit.engine.fleet import Fleet
 from godwit.engine.outage import ICMP_EVERY_S, OutageWatch
 from godwit.engine.preconditions import what_broke
 from godwit.engine.record import Record
+from godwit.engine.recovering import Recovery
 from godwit.engine.verification import Verification
 from godwit.engine.watch import Watch, WatchLimits
 from godwit.ports import Clock, ForwardingReader, MigrationOrder, Prober, RepairAction
@@ -39,6 +40,12 @@ __all__ = ["Runner", "World"]
 
 #: QEMU's own, which a domain has when nobody ever set one.
 _QEMU_PAUSE_LIMIT_S: Final = 0.3
+
+
+#: Nothing has been decided yet, or memory still moves.
+_UNDER_WAY: Final = frozenset(
+    {Phase.CONFIRMING, Phase.UNKNOWN, Phase.COPYING, Phase.POSTCOPY, Phase.RECOVERING}
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +79,7 @@ class Runner:
         self._source = world.fleet.hypervisor(move.source)
         self._destination = world.fleet.hypervisor(move.destination)
         self._companions = Companions(world.companions, record)
-        self._watch = Watch(record, self._source, world.clock, world.limits)
+        self._watch = Watch(record, self._source, self._destination, world.clock, world.limits)
         self._outage: OutageWatch | None = None
         self._announcing = Announcing(
             record, self._source, self._destination, world.clock, world.tables
@@ -115,11 +122,15 @@ class Runner:
         if self.record.migration.is_ended:
             return  # cancelled meanwhile
         self.record.write(StartOrdered(at_s=self.record.now_s()))
-        self._call = asyncio.create_task(self._source.migrate(self._order(vm)))
-        # It may end after its deadline, when nobody waits for its answer any more.
-        self._call.add_done_callback(lambda call: call.cancelled() or call.exception())
-        await self._watch.follow(self._call)
+        await self._watch.follow(self._start_call())
         await self._finish()
+
+    def _start_call(self, *, resume: bool = False) -> asyncio.Task[None]:
+        call = asyncio.create_task(self._source.migrate(self._order(resume=resume)))
+        # It may end after its deadline, when nobody waits for its answer any more.
+        call.add_done_callback(lambda done: done.cancelled() or done.exception())
+        self._call = call
+        return call
 
     async def adopt(self) -> Migration:
         """Take over a migration that an earlier controller left unfinished."""
@@ -164,15 +175,16 @@ class Runner:
         self.record.write(PreconditionsHeld(at_s=at_s))
         return next(one for one in cluster.vms if one.id == move.vm and one.host == move.source)
 
-    def _order(self, vm: Vm) -> MigrationOrder:
+    def _order(self, *, resume: bool) -> MigrationOrder:
         move = self.record.migration.move
         destination = self._world.fleet.record(move.destination)
         return MigrationOrder(
             vm=move.vm,
             peer_uri=destination.peer_uri,
             migration_address=destination.migration_address,
-            persistent=vm.persistent,
+            persistent=self._was_persistent,
             recipe=move.recipe,
+            resume=resume,
         )
 
     async def _open_outage(self, vm: Vm) -> None:
@@ -193,11 +205,16 @@ class Runner:
 
     async def _finish(self) -> None:
         """From doubt to certainty; and back to watching when the migration turns out to run."""
-        while self.record.phase in {Phase.CONFIRMING, Phase.UNKNOWN, Phase.COPYING}:
-            if self.record.phase is Phase.COPYING:
-                await self._watch.follow_adopted()
-                continue
-            await self._confirm()
+        while self.record.phase in _UNDER_WAY:
+            match self.record.phase:
+                case Phase.COPYING | Phase.POSTCOPY:
+                    await self._watch.follow_adopted()
+                case Phase.RECOVERING:
+                    await Recovery(
+                        self.record, self._confirmation(), self._world.clock, self._take_up
+                    ).run()
+                case _:
+                    await self._confirm()
         if self.record.phase is Phase.VERIFYING:
             await self._verify()
         elif self.record.migration.is_ended:
@@ -219,17 +236,24 @@ class Runner:
             # The guest runs there, whatever could not be looked at.
             self.record.write(DeadlinePassed(at_s=self.record.now_s()))
 
-    async def _confirm(self) -> None:
+    async def _take_up(self) -> None:
+        """Order a broken post-copy to go on, and watch it for as long as its call is out."""
+        await self._watch.follow(self._start_call(resume=True), resumes=True)
+
+    def _confirmation(self) -> Confirmation:
         # A job without a call of ours is no remainder of one: it is what we look for.
         lingers_s = JOB_LINGERS_S if self._call is not None else ADOPTED_AFTER_S
-        await Confirmation(
+        return Confirmation(
             self.record,
             self._source,
             self._destination,
             self._world.clock,
             job_lingers_s=lingers_s,
-        ).run()
-        if self.record.phase is Phase.COPYING and self._outage is None:
+        )
+
+    async def _confirm(self) -> None:
+        await self._confirmation().run()
+        if self.record.phase in _UNDER_WAY and self._outage is None:
             await self._meet_adopted()
 
     async def _meet_adopted(self) -> None:
@@ -244,7 +268,10 @@ class Runner:
                     await self._open_outage(vm)
 
     async def _leave_source_as_it_was(self) -> None:
-        """After a roll-back: the network learns it, and no pause limit of ours stays."""
+        """After a roll-back: the network learns it, and no limit of ours stays.
+
+        A throttle ends with the migration by itself.
+        """
         migration = self.record.migration
         if migration.stopped_at_s is not None:
             # The destination may have been announced already, and the source says nothing itself.
@@ -254,6 +281,9 @@ class Runner:
             # Who knew the limit from before has gone; this is QEMU's own default.
             with contextlib.suppress(DriverError):
                 await self._source.set_pause_limit(migration.move.vm, _QEMU_PAUSE_LIMIT_S)
+            if migration.bandwidth_bytes_per_s is not None or migration.changed_at_s is not None:
+                with contextlib.suppress(DriverError):
+                    await self._source.set_bandwidth(migration.move.vm, None)
 
     def _was_answered(self) -> bool:
         """Whether a call of ours came back with an answer; then it put the limit back itself."""

@@ -95,6 +95,8 @@ class Verification:
             notes.append(
                 f"the definition on {move.source} was kept: {move.destination} does not show one"
             )
+        if attempts := self._record.migration.resume_attempts:
+            notes.append(f"the post-copy broke and was taken up again; attempts: {attempts}")
         return notes
 
     async def _undefine_source(self) -> str:

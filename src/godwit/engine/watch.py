@@ -1,4 +1,4 @@
-"""Watching one migration while it copies: rounds, steering, stalls, deadlines, cancels.
+"""Watching one migration while memory moves: rounds, steering, stalls, deadlines, cancels.
 
 Ends when the migrate call is over, or, for an adopted migration that nobody waits for, when the
 job has gone. What came of it is not judged here: that takes both hosts.
@@ -10,23 +10,28 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
 
-from godwit.core.errors import Aborted, DriverError, OutcomeUnknown
+from godwit.core.errors import DriverError, HostUnreachable
 from godwit.core.migration import (
+    TABLE,
     CallEnded,
     CallOutcome,
     CancelOrdered,
     CopyStarted,
     DeadlinePassed,
     Failure,
-    PauseLimitOrdered,
     Phase,
+    PostcopyBroke,
+    PostcopyStarted,
     RoundEnded,
     VcpusStopped,
 )
-from godwit.core.model import Presence, Progress, Round
-from godwit.core.precopy import GiveUp, Keep, RaisePause, Situation, steer
-from godwit.core.units import MIB, format_bytes
+from godwit.core.model import Presence, Progress, Round, RunState
+from godwit.core.precopy import GiveUp, steer
+from godwit.core.units import MIB
+from godwit.engine.carrying import Carrying
+from godwit.engine.endings import judge_call, not_converging, stalled, stuck
 from godwit.engine.record import Record
+from godwit.engine.tracing import Tracing
 from godwit.ports import Clock, HypervisorEvent, HypervisorEventKind, HypervisorHost, MigrationStats
 
 __all__ = ["Watch", "WatchLimits"]
@@ -39,8 +44,10 @@ class WatchLimits:
     ``stall_s``: no byte of memory moved for this long means that the data path is cut; libvirt has
     no time-out of its own for that. ``switch_s``: a guest that stands still for this long beyond
     its promise is better off at the source. ``abort_again_s``: an abort that came before QEMU's
-    migration began is lost, so it is repeated. ``near_s``: when the rest of a round would pass
-    within this time, a switch-over may follow.
+    migration began is lost, so it is repeated. ``falter_s``: memory that did not move for this long
+    makes the path one that no post-copy is trusted to. ``resume_s``: a call that takes a post-copy
+    up again and has brought nothing in this time is given up. ``near_s``: when the rest of a round
+    would pass within this time, a switch-over may follow.
     """
 
     poll_s: float = 0.25
@@ -48,89 +55,129 @@ class WatchLimits:
     near_s: float = 1.0
     switch_s: float = 5.0
     abort_again_s: float = 2.0
+    falter_s: float = 3.0
+    resume_s: float = 180.0
 
 
 #: So little is sent before any bandwidth has been measured.
 _NEAR_BYTES: Final = 64 * MIB
 
-_LIVE: Final = frozenset({Phase.STARTING, Phase.COPYING, Phase.SWITCHING, Phase.CANCELLING})
+#: The call of a post-copy that broke ends within this time, or is given up.
+_CALL_ENDS_S: Final = 5.0
+
+#: The guest runs at the destination: nothing is cancelled, nothing given up.
+_NO_WAY_BACK: Final = frozenset({Phase.POSTCOPY, Phase.RECOVERING})
+_LIVE: Final = frozenset(
+    {Phase.STARTING, Phase.COPYING, Phase.SWITCHING, Phase.CANCELLING, Phase.POSTCOPY}
+)
 
 
 class Watch:
     """One watch over one running migration."""
 
     def __init__(
-        self, record: Record, source: HypervisorHost, clock: Clock, limits: WatchLimits
+        self,
+        record: Record,
+        source: HypervisorHost,
+        destination: HypervisorHost,
+        clock: Clock,
+        limits: WatchLimits,
     ) -> None:
         self._record = record
         self._source = source
+        self._destination = destination
         self._clock = clock
         self._limits = limits
         # None only wakes the watch.
         self._inbox: asyncio.Queue[HypervisorEvent | None] = asyncio.Queue()
         self._cancel_asked = False
         self._abort_at_s = 0.0
-        #: The limit in the journal may not be in force: the order was refused or never went out.
-        self._limit_is_owed = False
+        self.carrying = Carrying(record, source)
+        self._tracing = Tracing(record)
+        self._path_is_healthy = True
         self._moved_bytes = -1
         self._asked_at_s = 0.0
         self._moved_at_s = clock.monotonic_s()
         self._stopped_at_s: float | None = None
-        self._pump: asyncio.Task[None] | None = None
+        self._pumps: tuple[asyncio.Task[None], ...] = ()
         self._watched = True
         self.stats: MigrationStats | None = None
         #: Called, possibly often, when a switch-over may be near.
         self.when_near: Callable[[], None] = lambda: None
 
     async def open(self) -> None:
-        """Subscribe to the source's events; before the migrate call, so that none is missed."""
-        self._pump = asyncio.create_task(self._pump_events())
+        """Subscribe to both hosts' events; before the migrate call, so that none is missed."""
+        self._pumps = (
+            asyncio.create_task(self._pump_source()),
+            asyncio.create_task(self._pump_destination()),
+        )
         await asyncio.sleep(0)
 
     async def close(self) -> None:
         """Unsubscribe."""
-        if self._pump is not None:
-            self._pump.cancel()
+        for pump in self._pumps:
+            pump.cancel()
             with contextlib.suppress(asyncio.CancelledError):
-                await self._pump
+                await pump
 
     def ask_cancel(self) -> None:
         """A person wants it cancelled; done at the next turn of the watch."""
         self._cancel_asked = True
         self._wake()
 
-    async def _pump_events(self) -> None:
+    async def _pump_source(self) -> None:
         async for event in self._source.events():
             if event.vm in {None, self._record.migration.move.vm}:
                 self._inbox.put_nowait(event)
 
-    async def follow(self, call: asyncio.Task[None]) -> None:
-        """Watch until the migrate call is over or its time is; writes ``CallEnded`` when it is."""
+    async def _pump_destination(self) -> None:
+        async for event in self._destination.events():
+            if event.kind is HypervisorEventKind.DISCONNECTED:
+                self._path_is_healthy = False
+
+    async def follow(self, call: asyncio.Task[None], *, resumes: bool = False) -> None:
+        """Watch until the migrate call is over or its time is; writes ``CallEnded`` when it is.
+
+        ``resumes`` says that the call takes a broken post-copy up again.
+        """
         call.add_done_callback(lambda _: self._wake())
-        await self._turn_until(call.done)
+        until_s = self._clock.monotonic_s() + self._limits.resume_s
+        live = _LIVE | {Phase.RECOVERING} if resumes else _LIVE
+
+        def is_over() -> bool:
+            in_vain = resumes and self._record.phase is Phase.RECOVERING
+            return call.done() or (in_vain and self._clock.monotonic_s() > until_s)
+
+        await self._turn_until(is_over, live=live)
+        if self._record.phase is Phase.RECOVERING:
+            await asyncio.wait({call}, timeout=_CALL_ENDS_S)
         if call.done():
             await self._take_what_was_told()
             self._write_call_ended(call)
         else:
             # What did not get out in all this time must not get out any more: it is judged now.
             call.cancel()
+        self._tracing.flush()
         # The last statistics come as an event, often just after the call.
         await self._drain_inbox()
 
     async def follow_adopted(self) -> None:
-        """Watch a migration that an earlier controller started, until its job has gone."""
-        await self._order_again()
+        """Watch a migration that no call of ours waits for, until its job has gone."""
+        self._cancel_asked = self._cancel_asked or self._record.migration.cancel_by_person
+        await self.carrying.order_again()
         gone = 0
 
         async def look() -> None:
             nonlocal gone
             sighting = await self._source.see(self._record.migration.move.vm)
-            has_ended = sighting.presence is not Presence.UNKNOWN and not sighting.has_job
+            is_there = sighting.has_job or sighting.state is RunState.PAUSED_POSTCOPY
+            has_ended = sighting.presence is not Presence.UNKNOWN and not is_there
             gone = gone + 1 if has_ended else 0
 
         await self._turn_until(lambda: gone > 1, each=look)
         if self._record.phase in _LIVE:
             self._record.write(CallEnded(at_s=self._record.now_s(), outcome=CallOutcome.UNKNOWN))
+        self._tracing.flush()
         await self._drain_inbox()
 
     async def _take_what_was_told(self) -> None:
@@ -146,20 +193,16 @@ class Watch:
             if event is not None and event.kind is not HypervisorEventKind.ITERATION:
                 await self._take(event)
 
-    async def _order_again(self) -> None:
-        """Carry out what is in the journal and may never have got out of a controller that died."""
-        migration = self._record.migration
-        self._cancel_asked = self._cancel_asked or migration.cancel_by_person
-        if migration.pause_limit_s != migration.move.recipe.pause_start_s:
-            await self._set_pause_limit()
-
     def _wake(self) -> None:
         self._inbox.put_nowait(None)
 
     async def _turn_until(
-        self, is_over: Callable[[], bool], each: Callable[[], Awaitable[None]] | None = None
+        self,
+        is_over: Callable[[], bool],
+        each: Callable[[], Awaitable[None]] | None = None,
+        live: frozenset[Phase] = _LIVE,
     ) -> None:
-        while not is_over() and self._record.phase in _LIVE:
+        while not is_over() and self._record.phase in live:
             event: HypervisorEvent | None = None
             with contextlib.suppress(TimeoutError):
                 event = await asyncio.wait_for(self._inbox.get(), self._limits.poll_s)
@@ -169,7 +212,7 @@ class Watch:
                 return
             if each is not None:
                 await each()
-            if self._record.phase in {Phase.STARTING, Phase.COPYING} and self._is_poll_due():
+            if self._is_poll_due():
                 await self._poll()
             await self._check_limits()
 
@@ -194,12 +237,36 @@ class Watch:
                 if self._record.phase in {Phase.STARTING, Phase.COPYING, Phase.CANCELLING}:
                     self._stopped_at_s = self._clock.monotonic_s()
                     self._record.write(VcpusStopped(at_s=event.at_s))
+            case HypervisorEventKind.POSTCOPY_STARTED:
+                self._begin_postcopy(event.at_s)
+            case HypervisorEventKind.POSTCOPY_BROKE:
+                self._break_postcopy(event.at_s)
             case HypervisorEventKind.JOB_COMPLETED:
                 self.stats = event.stats
             case HypervisorEventKind.DISCONNECTED:
-                self._watched = False
+                self._watched = self._path_is_healthy = False
             case _:
                 return
+
+    def _begin_postcopy(self, at_s: float) -> None:
+        if PostcopyStarted in TABLE[self._record.phase]:
+            self._record.write(PostcopyStarted(at_s=at_s), "the guest runs at the destination")
+            self.when_near()
+
+    def _break_postcopy(self, at_s: float) -> None:
+        if self._record.phase is Phase.POSTCOPY:
+            self._record.write(PostcopyBroke(at_s=at_s), "the stream of the post-copy broke")
+
+    async def _look_for_postcopy(self) -> None:
+        """See by its state what an event may have failed to tell."""
+        sighting = await self._source.see(self._record.migration.move.vm)
+        match sighting.state:
+            case RunState.PAUSED_POSTCOPY:
+                self._begin_postcopy(sighting.taken_at_s)
+            case RunState.PAUSED_POSTCOPY_FAILED:
+                if self._record.phase is not Phase.RECOVERING:
+                    self._begin_postcopy(sighting.taken_at_s)
+                self._break_postcopy(sighting.taken_at_s)
 
     def _is_poll_due(self) -> bool:
         # Events come in bursts near the end, when each question holds up the QEMU that answers it.
@@ -207,16 +274,23 @@ class Watch:
 
     async def _poll(self) -> None:
         self._asked_at_s = self._clock.monotonic_s()
+        if self._record.migration.postcopy_ordered or self._record.phase in _NO_WAY_BACK:
+            await self._look_for_postcopy()
+        if self._record.phase in {Phase.STARTING, Phase.COPYING, Phase.POSTCOPY}:
+            progress = await self._ask_progress()
+            if progress is not None:
+                self._note(progress)
+
+    async def _ask_progress(self) -> Progress | None:
         try:
             progress = await self._source.progress(self._record.migration.move.vm)
-        except DriverError:
+        except DriverError as error:
             # A lost reading proves nothing, no stall either: the call's own end and the deadlines
             # judge.
             self._moved_at_s = self._clock.monotonic_s()
-            return
-        if progress is None or progress.memory_total_bytes == 0:
-            return
-        self._note(progress)
+            self._path_is_healthy &= not isinstance(error, HostUnreachable)
+            return None
+        return progress if progress is not None and progress.memory_total_bytes > 0 else None
 
     def _note(self, progress: Progress) -> None:
         if self._record.phase is Phase.STARTING:
@@ -224,6 +298,9 @@ class Watch:
         if progress.transferred_bytes != self._moved_bytes:
             self._moved_bytes = progress.transferred_bytes
             self._moved_at_s = self._clock.monotonic_s()
+        elif self._clock.monotonic_s() - self._moved_at_s > self._limits.falter_s:
+            self._path_is_healthy = False
+        self._tracing.add(progress)
         self._record.show_progress(progress)
         within_s = self._limits.near_s * progress.bandwidth_bytes_per_s
         if progress.remaining_bytes < max(within_s, _NEAR_BYTES):
@@ -233,16 +310,17 @@ class Watch:
         if self._record.phase not in {Phase.STARTING, Phase.COPYING}:
             return
         self._asked_at_s = self._clock.monotonic_s()
-        try:
-            progress = await self._source.progress(self._record.migration.move.vm)
-        except DriverError:
-            return
-        if progress is None or progress.memory_total_bytes == 0:
+        progress = await self._ask_progress()
+        if progress is None:
             return
         self._note(progress)
         if self._record.phase is not Phase.COPYING:
             return
         migration = self._record.migration
+        before = migration.rounds[-1] if migration.rounds else None
+        took_s = None
+        if before is not None and before.number == event.iteration - 1:
+            took_s = max(0.0, event.at_s - before.ended_at_s)
         ended = Round(
             number=event.iteration,
             ended_at_s=event.at_s,
@@ -251,50 +329,35 @@ class Watch:
             dirty_bytes_per_s=progress.dirty_bytes_per_s,
             bandwidth_bytes_per_s=progress.bandwidth_bytes_per_s,
             pause_limit_s=migration.pause_limit_s,
+            took_s=took_s,
+            throttle_fraction=progress.throttle_fraction,
         )
         self._record.write(RoundEnded(at_s=event.at_s, round=ended))
         await self._steer()
 
     async def _steer(self) -> None:
         migration = self._record.migration
-        situation = Situation(pause_limit_s=migration.pause_limit_s)
+        situation = self.carrying.situation(path_is_healthy=self._path_is_healthy)
         order = steer(migration.move.recipe, migration.rounds, situation)
-        match order:
-            case Keep():
-                if self._limit_is_owed:
-                    await self._set_pause_limit()
-            case RaisePause():
-                at_s = self._record.now_s()
-                self._record.write(
-                    PauseLimitOrdered(at_s=at_s, limit_s=order.limit_s, why=order.why), order.why
-                )
-                await self._set_pause_limit()
-            case GiveUp():
-                failure = Failure(
-                    code="not_converging",
-                    cause="the guest writes faster than the migration can follow",
-                    evidence=order.why,
-                    remedy=order.remedy,
-                )
-                await self._cancel(failure=failure)
-
-    async def _set_pause_limit(self) -> None:
-        """Set the limit that the journal holds; a refused order is repeated after each round."""
-        migration = self._record.migration
-        self._limit_is_owed = True
-        with contextlib.suppress(DriverError):
-            await self._source.set_pause_limit(migration.move.vm, migration.pause_limit_s)
-            self._limit_is_owed = False
+        if isinstance(order, GiveUp):
+            await self._cancel(failure=not_converging(order))
+        else:
+            await self.carrying.carry(order)
 
     async def _check_limits(self) -> None:
         now_s = self._clock.monotonic_s()
         phase = self._record.phase
-        if self._cancel_asked and phase is not Phase.CANCELLING:
+        if phase in _NO_WAY_BACK:
+            if self._record.is_overdue() and not self._record.migration.needs_person:
+                self._record.write(DeadlinePassed(at_s=self._record.now_s()))
+        elif self._cancel_asked and phase is not Phase.CANCELLING:
             await self._cancel(failure=None)
         elif phase is Phase.COPYING and now_s - self._moved_at_s > self._limits.stall_s:
-            await self._cancel(failure=self._stalled())
+            move, stall_s = self._record.migration.move, self._limits.stall_s
+            failure = stalled(move, stall_s=stall_s, moved_bytes=self._moved_bytes)
+            await self._cancel(failure=failure)
         elif phase is Phase.SWITCHING and self._switch_is_stuck(now_s):
-            await self._cancel(failure=self._stuck())
+            await self._cancel(failure=stuck(switch_s=self._limits.switch_s))
         elif self._record.is_overdue():
             self._record.write(DeadlinePassed(at_s=self._record.now_s()))
             if self._record.phase is Phase.CANCELLING:
@@ -323,50 +386,8 @@ class Watch:
 
     def _write_call_ended(self, call: asyncio.Task[None]) -> None:
         error = call.exception()
-        outcome, failure = _judge(error)
+        outcome, failure = judge_call(error)
         event = CallEnded(
             at_s=self._record.now_s(), outcome=outcome, failure=failure, watched=self._watched
         )
         self._record.write(event, failure.cause if failure else "the call is over")
-
-    def _stalled(self) -> Failure:
-        move = self._record.migration.move
-        return Failure(
-            code="stalled",
-            cause=f"no memory reached {move.destination} for {self._limits.stall_s:.0f} s",
-            evidence=f"{format_bytes(max(0, self._moved_bytes))} were sent before, nothing since;"
-            " libvirt itself has no time-out for this",
-            remedy=f"Check the migration network between {move.source} and {move.destination}"
-            " (ports 49152-49215), then try again.",
-        )
-
-    def _stuck(self) -> Failure:
-        return Failure(
-            code="switch_stuck",
-            cause="the switch-over did not end: the guest stood still for too long",
-            evidence=f"vCPUs stopped for more than {self._limits.switch_s:.0f} s beyond the limit",
-            remedy="Check the destination's QEMU log and the migration network, then try again.",
-        )
-
-
-def _judge(error: BaseException | None) -> tuple[CallOutcome, Failure | None]:
-    """What the end of a migrate call says, as far as it can."""
-    match error:
-        case None:
-            return CallOutcome.SUCCEEDED, None
-        case Aborted():
-            return CallOutcome.ABORTED, _failure(error)
-        case OutcomeUnknown():
-            return CallOutcome.UNKNOWN, _failure(error)
-        case DriverError():
-            return CallOutcome.REFUSED, _failure(error)
-        case _:
-            # A fault of ours in the thread of the call: the call itself may have worked.
-            bug = Failure(code="bug", cause="an internal error", evidence=repr(error))
-            return CallOutcome.UNKNOWN, bug
-
-
-def _failure(error: DriverError) -> Failure:
-    return Failure(
-        code=error.code, cause=error.message, evidence=error.evidence, remedy=error.remedy
-    )

@@ -7,6 +7,7 @@ order crosses, the journal is read anew: its intent must be there already.
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,12 +33,14 @@ from godwit.core.model import (
     HostName,
     HostRecord,
     MigrationId,
+    PlanId,
     Progress,
     Vm,
     VmId,
     VmPolicy,
     VmSighting,
 )
+from godwit.core.plan import Recipe
 from godwit.core.planner import PauseSettings
 from godwit.core.units import MIB
 from godwit.drivers.simulated import Guest, SimulatedConnector, SimulatedProber, SimulatedWorld
@@ -338,6 +341,20 @@ class Stage:
             vm, destination=to, settings=PauseSettings(**settings)
         )
         return (await controller.accept(plan.id)).migrations[0]
+
+    async def planned(self, controller: Controller, vm: str = "web", **recipe: Any) -> PlanId:
+        """Plan a move with a recipe of the test's own."""
+        plan = await controller.plan_migration(vm, destination=B, settings=PauseSettings())
+        (move,) = plan.moves
+        move = replace(move, recipe=Recipe(**({"pause_start_s": 0.03} | recipe)))
+        return SqlStore(self.database).add_plan(replace(plan, moves=(move,))).id
+
+    async def migrate_by(
+        self, controller: Controller, vm: str = "web", **recipe: Any
+    ) -> MigrationId:
+        """Migrate with a recipe of the test's own."""
+        plan = await self.planned(controller, vm, **recipe)
+        return (await controller.accept(plan)).migrations[0]
 
     async def until(
         self, true: Callable[[], bool], *, within_s: float = 900.0, every_s: float = 0.05

@@ -83,12 +83,11 @@ def reconcile(
     finds_out = source.state is RunState.PAUSED_POSTCOPY and source.has_job
     if is_stale and not destination.has_process and not finds_out:
         return Verdict(where=Whereabouts.NEITHER, why=why)
-    if (may_be_stale or is_stale) and verdict.repair in {
-        Repair.RESUME_SOURCE,
-        Repair.DESTROY_DESTINATION,
-    }:
-        # Destroying the destination leads to resuming the source. That a daemon forgot about the
-        # post-copy when it was started again must not make us forget it.
+    withheld = {Repair.RESUME_SOURCE, Repair.DESTROY_DESTINATION} if may_be_stale else set()
+    if verdict.repair in withheld or (is_stale and verdict.repair is not Repair.NONE):
+        # Destroying the destination leads to resuming the source, and the source may have pages
+        # that the destination lacks. That a daemon forgot about the post-copy when it was started
+        # again must not make us forget it.
         return Verdict(where=Whereabouts.CANNOT_KNOW, why=why)
     return verdict
 

@@ -145,8 +145,11 @@ class SimulatedHost:
             raise StepRefused("another migration job is already running for the domain")
         if not copy.has_process:
             raise StepRefused("the guest is not running")
+        before = copy.pause_limit_s, copy.bandwidth_bytes_per_s
         job = self._world.start_migration(machine, copy, order)
         await self._until_over(machine, job)
+        # Only who hears of the end puts back what was.
+        copy.pause_limit_s, copy.bandwidth_bytes_per_s = before
         if job.error is not None:
             raise job.error
 

@@ -99,6 +99,10 @@ class Machine:
         for listener in list(self.listeners):
             listener(event)
 
+    def emit_disconnected(self) -> None:
+        """Break every connection to this host, which can be made again at once."""
+        self.emit(HypervisorEventKind.DISCONNECTED, None)
+
     def observe(self) -> HostObservation:
         """The host as its libvirt describes it."""
         return HostObservation(

@@ -1,0 +1,70 @@
+"""Takes a broken post-copy up again, by itself, for as long as it takes.
+
+Nothing is ever resumed or ended here: the guest runs at the destination, the rest of its memory is
+at the source, and both are needed. Whether the path is back is known by trying; a try that fails
+changes nothing. libvirt may finish it by itself meanwhile, so both hosts are read all the time.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from godwit.core.migration import DeadlinePassed, Phase, ResumeOrdered, Whereabouts
+from godwit.engine.confirmation import Confirmation
+from godwit.engine.record import Record
+from godwit.ports import Clock
+
+__all__ = ["Recovery"]
+
+_READ_AGAIN_S: Final = 0.5
+#: The time between two tries doubles from one second up to this.
+_TRY_AGAIN_S_MAX: Final = 60.0
+
+
+class Recovery:
+    """Recovers one migration; ``take_up`` gives the order and returns when its call is over."""
+
+    def __init__(
+        self,
+        record: Record,
+        confirmation: Confirmation,
+        clock: Clock,
+        take_up: Callable[[], Awaitable[None]],
+    ) -> None:
+        self._record = record
+        self._confirmation = confirmation
+        self._clock = clock
+        self._take_up = take_up
+
+    async def run(self) -> None:
+        """Read both hosts and try, until it is no longer broken."""
+        pause_s, try_at_s = 1.0, 0.0
+        broke_at_s = self._record.migration.broke_at_s
+        while self._is_broken():
+            verdict = await self._confirmation.look()
+            if not self._is_broken():
+                return
+            if self._record.is_overdue() and not self._record.migration.needs_person:
+                self._record.write(
+                    DeadlinePassed(at_s=self._record.now_s()), "the post-copy is still broken"
+                )
+            now_s = self._clock.monotonic_s()
+            if verdict.where is not Whereabouts.POSTCOPY_BROKEN or now_s < try_at_s:
+                await self._clock.sleep(_READ_AGAIN_S)
+                continue
+            await self._try()
+            if self._record.migration.broke_at_s != broke_at_s:
+                # It went on in between: this is another break.
+                broke_at_s, pause_s = self._record.migration.broke_at_s, 1.0
+            try_at_s = self._clock.monotonic_s() + pause_s
+            pause_s = min(2 * pause_s, _TRY_AGAIN_S_MAX)
+
+    def _is_broken(self) -> bool:
+        return self._record.phase is Phase.RECOVERING
+
+    async def _try(self) -> None:
+        attempt = self._record.migration.resume_attempts + 1
+        self._record.write(
+            ResumeOrdered(at_s=self._record.now_s(), attempt=attempt),
+            f"takes the broken post-copy up again, attempt {attempt}",
+        )
+        await self._take_up()
