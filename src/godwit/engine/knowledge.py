@@ -27,7 +27,7 @@ from godwit.core.precopy import MoveFacts, calibrate, learn_path, learn_vm, scor
 from godwit.engine.record import Record
 from godwit.ports import Clock, Journal, KnowledgeStore
 
-__all__ = ["Learner", "facts_of", "link_share"]
+__all__ = ["Learner", "facts_of", "link_share", "without_gaps"]
 
 _LOG = logging.getLogger(__name__)
 
@@ -82,7 +82,7 @@ class Learner:
         facts = replace(facts, link_share_fraction=share)
         known = self._knowledge.knowledge(vms=[move.vm])
         key = PathKey(source=move.source, destination=move.destination, stream=move.recipe.stream)
-        learnable = facts if _is_whole(events) else _without_gaps(facts)
+        learnable = facts if _is_whole(events) else without_gaps(facts)
         self._knowledge.put_vm(learn_vm(known.vms.get(move.vm), move.vm, learnable, now_s))
         self._knowledge.put_path(key, learn_path(known.paths.get(key), learnable, now_s))
         if move.forecast is not None and _tells(ended):
@@ -159,7 +159,7 @@ def _is_whole(events: tuple[Event, ...]) -> bool:
     return not any(isinstance(one, ControllerRestarted) for one in events)
 
 
-def _without_gaps(facts: MoveFacts) -> MoveFacts:
+def without_gaps(facts: MoveFacts) -> MoveFacts:
     """Only what was seen before the first round that nobody watched; of its end, nothing."""
     rounds: list[Round] = []
     for one in facts.rounds:
