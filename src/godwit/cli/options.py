@@ -17,6 +17,7 @@ __all__ = [
     "DetachOption",
     "DowntimeOption",
     "DryRunOption",
+    "NoMeasureOption",
     "Output",
     "OutputOption",
     "YesOption",
@@ -60,6 +61,13 @@ DowntimeOption = Annotated[
         metavar="DURATION",
         help="The longest pause allowed, e.g. 300ms. Can lower a VM's own limit, never raise it.",
         show_default=False,
+    ),
+]
+NoMeasureOption = Annotated[
+    bool,
+    typer.Option(
+        "--no-measure",
+        help="Don't watch the VM first; the forecast is made from what is known, and is wider.",
     ),
 ]
 BandwidthOption = Annotated[

@@ -35,10 +35,15 @@ PARALLEL_MAX: Final = 64
 
 
 class _Asked(Request):
-    """What every plan can be asked for."""
+    """What every plan can be asked for.
+
+    ``measure`` permits to watch for some seconds how a VM writes its memory, where that is not
+    known; without, the forecast is wider.
+    """
 
     pause_max_s: Annotated[float, Field(gt=0, le=3600)] | None = None
     bandwidth_bytes_per_s: Annotated[float, Field(gt=0)] | None = None
+    measure: bool = True
 
 
 class MigrateRequest(_Asked):

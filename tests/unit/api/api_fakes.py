@@ -119,6 +119,7 @@ class FakeController(Learnt):
     drain_views: dict[DrainId, DrainView] = field(default_factory=dict)
     notices: Notices = field(default_factory=lambda: Notices(first_number=100))
     watchers: int = 0
+    measured: list[bool] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.released = asyncio.Event()
@@ -187,8 +188,14 @@ class FakeController(Learnt):
         return self.migrations(limit=50)
 
     async def plan_migration(
-        self, vm: str, *, destination: HostName | None, settings: PauseSettings
+        self,
+        vm: str,
+        *,
+        destination: HostName | None,
+        settings: PauseSettings,
+        measure: bool = True,
     ) -> Plan:
+        self.measured.append(measure)
         cluster = await self.scan()
         if destination is not None:
             self._record(destination)
@@ -197,7 +204,10 @@ class FakeController(Learnt):
             plan_migration(cluster, found_vm, destination=destination, settings=settings)
         )
 
-    async def plan_drain(self, host: HostName, *, parallel: int, settings: PauseSettings) -> Plan:
+    async def plan_drain(
+        self, host: HostName, *, parallel: int, settings: PauseSettings, measure: bool = True
+    ) -> Plan:
+        self.measured.append(measure)
         self._record(host)
         return self._keep(plan_drain(await self.scan(), host, parallel=parallel, settings=settings))
 

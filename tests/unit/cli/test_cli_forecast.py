@@ -160,3 +160,14 @@ def test_a_plan_fits_80_columns(godwit: CommandLine, monkeypatch: pytest.MonkeyP
     lines = made[-1].getvalue().splitlines()
     assert any("multifd-2" in one and "70 %" in one for one in lines), "a row is one line"
     assert all(len(one) <= 80 for one in lines)
+
+
+def test_measuring_can_be_left_out(godwit: CommandLine, world: World) -> None:
+    for command in (
+        ("migrate", "web1", "--dry-run"),
+        ("drain", "kvm1", "--dry-run"),
+        ("forecast", "web1"),
+    ):
+        assert godwit(*command).status == 0
+        assert godwit(*command, "--no-measure").status == 0
+    assert world.controller.measured == [True, False] * 3

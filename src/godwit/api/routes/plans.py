@@ -25,10 +25,14 @@ async def make_plan(asked: wire.PlanRequest, controller: TheController) -> wire.
                 asked.vm,
                 destination=None if to is None else named_host(controller, to),
                 settings=settings,
+                measure=asked.measure,
             )
         case wire.DrainRequest():
             plan = await controller.plan_drain(
-                named_host(controller, asked.host), parallel=asked.parallel, settings=settings
+                named_host(controller, asked.host),
+                parallel=asked.parallel,
+                settings=settings,
+                measure=asked.measure,
             )
         case _:
             assert_never(asked)

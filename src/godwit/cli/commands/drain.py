@@ -10,6 +10,7 @@ from godwit.cli.options import (
     DetachOption,
     DowntimeOption,
     DryRunOption,
+    NoMeasureOption,
     Output,
     OutputOption,
     YesOption,
@@ -46,6 +47,7 @@ def _drain(
     ] = 1,
     downtime_max: DowntimeOption = None,
     bandwidth: BandwidthOption = None,
+    no_measure: NoMeasureOption = False,
     yes: YesOption = False,
     detach: DetachOption = False,
     abort_on_interrupt: AbortOption = False,
@@ -69,6 +71,7 @@ def _drain(
         parallel=parallel,
         pause_max_s=read_option("--downtime-max", parse_duration, downtime_max),
         bandwidth_bytes_per_s=read_option("--bandwidth", parse_rate, bandwidth),
+        measure=not no_measure,
     )
     screen = Screen(output)
     refuse_unless_asked(screen, yes=yes, dry_run=dry_run)

@@ -7,6 +7,7 @@ import typer
 from godwit.cli.options import (
     BandwidthOption,
     DowntimeOption,
+    NoMeasureOption,
     Output,
     OutputOption,
     build_request,
@@ -49,6 +50,7 @@ def _forecast(
     ] = False,
     downtime_max: DowntimeOption = None,
     bandwidth: BandwidthOption = None,
+    no_measure: NoMeasureOption = False,
     output: OutputOption = Output.TEXT,
 ) -> None:
     """Say what moving a VM would be like: time, pause, outage, bytes, as ranges and chances.
@@ -82,6 +84,7 @@ def _forecast(
         destination=to,
         pause_max_s=read_option("--downtime-max", parse_duration, downtime_max),
         bandwidth_bytes_per_s=read_option("--bandwidth", parse_rate, bandwidth),
+        measure=not no_measure,
     )
     with open_session(ctx, screen) as session:
         _show(screen, session.client.make_plan(asked))

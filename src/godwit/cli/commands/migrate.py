@@ -10,6 +10,7 @@ from godwit.cli.options import (
     DetachOption,
     DowntimeOption,
     DryRunOption,
+    NoMeasureOption,
     Output,
     OutputOption,
     YesOption,
@@ -45,6 +46,7 @@ def _migrate(
     dry_run: DryRunOption = False,
     downtime_max: DowntimeOption = None,
     bandwidth: BandwidthOption = None,
+    no_measure: NoMeasureOption = False,
     yes: YesOption = False,
     detach: DetachOption = False,
     abort_on_interrupt: AbortOption = False,
@@ -68,6 +70,7 @@ def _migrate(
         destination=to,
         pause_max_s=read_option("--downtime-max", parse_duration, downtime_max),
         bandwidth_bytes_per_s=read_option("--bandwidth", parse_rate, bandwidth),
+        measure=not no_measure,
     )
     screen = Screen(output)
     refuse_unless_asked(screen, yes=yes, dry_run=dry_run)
