@@ -27,7 +27,9 @@ class JournalEntry(Reply):
     """One entry. ``who`` is godwit, a person, a host, or the hosts; ``ground`` is its evidence.
 
     ``is_decision`` marks what Godwit or a person decided, as against what was seen.
-    ``pause_limit_s`` is the limit that this entry orders, None where it orders none.
+    ``pause_limit_s`` is the limit that this entry orders, None where it orders none. An entry whose
+    event is ``bandwidth_ordered`` or ``start_ordered`` limits the memory stream to
+    ``bandwidth_bytes_per_s``; None leaves it unlimited.
     """
 
     at_s: float
@@ -37,6 +39,7 @@ class JournalEntry(Reply):
     ground: str = ""
     is_decision: bool = False
     pause_limit_s: float | None = None
+    bandwidth_bytes_per_s: float | None = None
 
 
 def journal_to_wire(
@@ -140,7 +143,13 @@ def _decided(  # noqa: PLR0911 - one arm an event
             what = f"tells {move.source} to start; pause limit"
             limit_s = move.recipe.pause_start_s
             what += f" {format_duration(limit_s)}"
-            return _by_godwit(at_s, "start_ordered", what, pause_limit_s=limit_s)
+            return _by_godwit(
+                at_s,
+                "start_ordered",
+                what,
+                pause_limit_s=limit_s,
+                bandwidth_bytes_per_s=move.recipe.bandwidth_bytes_per_s,
+            )
         case core.ResumeOrdered():
             what = f"takes the broken post-copy up again (attempt {event.attempt})"
             return _by_godwit(at_s, "resume_ordered", what)
@@ -181,7 +190,9 @@ def _steered(
             what = "lifts the limit of the memory stream"
             if rate is not None:
                 what = f"limits the memory stream to {format_rate(rate)}"
-            return _by_godwit(event.at_s, "bandwidth_ordered", what, event.why)
+            return _by_godwit(
+                event.at_s, "bandwidth_ordered", what, event.why, bandwidth_bytes_per_s=rate
+            )
         case core.ThrottleOrdered():
             what = f"slows the vCPUs by {event.increment_fraction:.0%} more at each sync"
             return _by_godwit(event.at_s, "throttle_ordered", what, event.why)
@@ -275,7 +286,13 @@ _WHERE = {
 
 
 def _by_godwit(
-    at_s: float, event: str, what: str, ground: str = "", *, pause_limit_s: float | None = None
+    at_s: float,
+    event: str,
+    what: str,
+    ground: str = "",
+    *,
+    pause_limit_s: float | None = None,
+    bandwidth_bytes_per_s: float | None = None,
 ) -> JournalEntry:
     return JournalEntry(
         at_s=at_s,
@@ -285,6 +302,7 @@ def _by_godwit(
         ground=ground,
         is_decision=True,
         pause_limit_s=pause_limit_s,
+        bandwidth_bytes_per_s=bandwidth_bytes_per_s,
     )
 
 

@@ -31,7 +31,11 @@ class Failure(Reply):
 
 
 class Result(Reply):
-    """What was measured of a migration that ended well. None means not measured, never zero."""
+    """What was measured of a migration that ended well. None means not measured, never zero.
+
+    ``outage_causes`` says what the outage consisted of; ``forwarding`` what the forwarding tables
+    said of the new place, empty where nobody can read them.
+    """
 
     pause_s: float | None
     outage_s: float | None
@@ -42,6 +46,8 @@ class Result(Reply):
     rounds: int
     announced_again: bool
     notes: tuple[str, ...]
+    outage_causes: tuple[str, ...] = ()
+    forwarding: str = ""
 
 
 class Round(Reply):
@@ -217,4 +223,6 @@ def _result(result: core.Result) -> Result:
         rounds=result.rounds,
         announced_again=result.announced_again,
         notes=result.notes,
+        outage_causes=result.outage_causes,
+        forwarding=result.forwarding,
     )

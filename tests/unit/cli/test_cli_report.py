@@ -13,6 +13,7 @@ import pytest
 from api_fakes import Plot, World
 from api_scene import T0
 from cli_fakes import CommandLine
+from cli_traces import with_traces
 
 from godwit import wire
 from godwit.cli.report import SIGNATURE, render_report
@@ -41,6 +42,17 @@ def _words(page: str) -> str:
     body = ET.fromstring(page).find("body")
     assert body is not None
     return " ".join(" ".join(body.itertext()).split())
+
+
+def _plots(page: ET.Element) -> dict[str, ET.Element]:
+    """The drawings for wide screens, by what a screen reader says of them."""
+    wide = [one for one in page.iter("svg") if one.get("class") == "wide"]
+    return {one.get("aria-label", ""): one for one in wide}
+
+
+def _corners(drawing: ET.Element, class_: str) -> int:
+    (path,) = (one for one in drawing.iter("path") if one.get("class") == class_)
+    return len(re.findall(r"[ML]", path.get("d", "")))
 
 
 def _hostile(value: Any) -> Any:
@@ -114,17 +126,74 @@ def test_the_page_loads_nothing_and_runs_nothing(migration: wire.MigrationDetail
 
 def test_each_round_is_marked_and_each_limit_drawn(migration: wire.MigrationDetail) -> None:
     page = ET.fromstring(_page(migration))
-    wide = [one for one in page.iter("svg") if one.get("class") == "wide"]
-    assert len(wide) == 5
-    assert len(list(page.iter("svg"))) == 10, "each is there for narrow screens, too"
-    dots = [one for one in wide[0].iter("circle") if one.get("class") == "dot memory"]
+    wide = _plots(page)
+    assert len(wide) == 6
+    assert len(list(page.iter("svg"))) == 12, "each is there for narrow screens, too"
+    left = wide["Memory left over time"]
+    dots = [one for one in left.iter("circle") if one.get("class") == "dot memory"]
     assert [title.text for one in dots for title in one] == [
         "round 1: 120 MiB left",
         "round 2: 12.0 MiB left",
     ]
-    (limit,) = (one for one in wide[2].iter("path") if one.get("class") == "line limit")
+    limits = wide["Pause limit over time"]
+    (limit,) = (one for one in limits.iter("path") if one.get("class") == "line limit")
     levels = {point.split()[1] for point in re.findall(r"[ML]([\d.]+ [\d.]+)", limit.get("d", ""))}
     assert len(levels) == len([one for one in migration.journal if one.pause_limit_s is not None])
+
+
+def test_samples_are_the_fine_line_between_the_rounds(migration: wire.MigrationDetail) -> None:
+    traced = with_traces(migration)
+    page = _page(traced)
+    drawn = _plots(ET.fromstring(page))
+    points = len(traced.samples) + len(traced.rounds)
+    assert _corners(drawn["Memory left over time"], "line memory") == points + 1
+    rates = drawn["Bandwidth and dirty rate over time"]
+    assert _corners(rates, "line bandwidth") == len(traced.samples)
+    known = sum(one.dirty_bytes_per_s > 0 for one in traced.samples)
+    assert _corners(rates, "line dirty") == known
+    caps = [one for one in rates.iter("line") if one.get("class") == "level"]
+    assert len(caps) == 2, "one for each limit of the stream"
+    words = _words(page)
+    assert "through samples between the syncs" in words
+    assert "drawn, not measured" not in words
+
+
+def test_what_was_ordered_is_drawn_and_what_was_not_is_left_out(
+    migration: wire.MigrationDetail,
+) -> None:
+    plain = _plots(ET.fromstring(_page(migration)))
+    assert "How much the vCPUs were slowed" not in plain
+    assert not list(plain["Memory left over time"].iter("rect"))
+    drawn = _plots(ET.fromstring(_page(with_traces(migration, postcopy=True))))
+    assert "How much the vCPUs were slowed" in drawn
+    (band,) = drawn["Memory left over time"].iter("rect")
+    assert band.get("class") == "postcopy"
+    assert float(band.get("width", "0")) > 20
+
+
+def test_the_forecast_stands_beside_the_fact(migration: wire.MigrationDetail) -> None:
+    page = _page(with_traces(migration))
+    marks = [
+        one
+        for one in _plots(ET.fromstring(page))["Forecast against fact"].iter("polygon")
+        if one.get("class") == "fact-mark"
+    ]
+    assert len(marks) == 5
+    words = _words(page)
+    for said in (
+        "Before it began: about 2.9 s (2.6 to 3.4)",
+        "forecast: 2.6-3.4 s",
+        "fact 3.1 s",
+        "fact 812 MiB, above the range",
+        "Not multifd-2-zstd: kvm1 has 0.4 idle cores",
+        "the guest wrote 38 MiB within 1 s, sampled 3 m ago",
+        "120 ms more passed until the guest was reached again",
+        "kvm2's bridge had learnt",
+    ):
+        assert said in words, said
+    move = migration.move.model_copy(update={"forecast": None, "alternatives": ()})
+    none = migration.model_copy(update={"forecast": None, "move": move})
+    assert "no forecast was made of this migration" in _words(_page(none))
 
 
 def test_no_text_of_the_world_becomes_markup(migration: wire.MigrationDetail) -> None:

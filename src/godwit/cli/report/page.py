@@ -7,9 +7,16 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from godwit import __version__, wire
+from godwit.cli.forecast_words import (
+    ALTERNATIVE_COLUMNS,
+    alternative_cells,
+    forecast_words,
+    recipe_words,
+)
+from godwit.cli.report.foretold import forecast_plot
 from godwit.cli.report.glass import glass_plot, length_bars
 from godwit.cli.report.markup import Markup, element, join
-from godwit.cli.report.plots import limit_plot, memory_plot, rate_plot
+from godwit.cli.report.plots import limit_plot, memory_plot, rate_plot, throttle_plot
 from godwit.cli.report.story import (
     facts,
     limit_steps,
@@ -18,7 +25,7 @@ from godwit.cli.report.story import (
     utc,
 )
 from godwit.cli.report.style import STYLE
-from godwit.cli.words import ROUND_COLUMNS, bandwidth_of, journal_after, round_cells, where_runs
+from godwit.cli.words import ROUND_COLUMNS, journal_after, round_cells, where_runs
 from godwit.core.units import format_bytes, format_duration
 
 __all__ = ["SIGNATURE", "render_report"]
@@ -48,6 +55,7 @@ def render_report(migration: wire.MigrationDetail, *, now_s: float) -> str:
         _head(migration, title),
         _numbers(migration, now_s),
         _why(migration),
+        _foretold(migration),
         _plots(migration),
         _glass(migration),
         _rounds(migration),
@@ -99,14 +107,12 @@ def _numbers(migration: wire.MigrationDetail, now_s: float) -> Markup:
 def _why(migration: wire.MigrationDetail) -> Markup:
     move = migration.move
     vcpus = f"{move.vcpus} vCPU{'' if move.vcpus == 1 else 's'}"
-    start = format_duration(move.recipe.pause_start_s)
-    promise = format_duration(move.recipe.pause_max_s)
     rows = [
         ("VM", f"{move.vm_name} ({move.vm}), {format_bytes(move.memory_bytes)}, {vcpus}"),
         ("From, to", f"{move.source} → {move.destination}"),
         ("Guest runs on", where_runs(migration)),
         ("Phase", f"{migration.phase}: {migration.phase_says}"),
-        ("Recipe", f"pause limit from {start} to at most {promise}; {bandwidth_of(move.recipe)}"),
+        ("Recipe", recipe_words(move.recipe)),
         ("Plan, attempt", f"{migration.plan}, {migration.attempt}"),
         ("Accepted", utc(migration.accepted_at_s)),
         ("Started", utc(migration.started_at_s)),
@@ -136,6 +142,46 @@ def _refused(move: wire.Move) -> Markup:
     return join(heading, _table(columns, rows, class_="roomy"))
 
 
+def _foretold(migration: wire.MigrationDetail) -> Markup:
+    move = migration.move
+    heading = element("h2", "Forecast against fact")
+    if move.forecast is None:
+        says = "No forecast was made of this migration."
+        return join(heading, element("p", says, class_="soft"), _weighed(move))
+    return join(
+        heading,
+        element("p", f"Before it began: {forecast_words(move.forecast, move.recipe)}."),
+        _figure(
+            forecast_plot(migration),
+            "A band holds nine cases in ten, its line is the median. Each figure has a scale of its"
+            " own, from zero.",
+            ("band", "forecast"),
+            ("fact-mark", "fact"),
+        ),
+        element("h3", "What it rested on") if move.forecast.grounds else "",
+        _bullets(move.forecast.grounds),
+        _weighed(move),
+    )
+
+
+def _weighed(move: wire.Move) -> Markup:
+    """Set the recipes that were weighed; one alone was no choice."""
+    why = element("p", f"Why this recipe: {move.recipe_reason}") if move.recipe_reason else ""
+    if len(move.alternatives) < 2:
+        return join(why)
+    rows = [
+        alternative_cells(one, chosen=index == 0)
+        for index, one in enumerate(move.alternatives)
+        if not one.excluded
+    ]
+    return join(
+        element("h3", "Recipes that were weighed (* was taken)"),
+        why,
+        _table(ALTERNATIVE_COLUMNS, rows, class_="roomy"),
+        _bullets(f"Not {one.name}: {one.excluded}" for one in move.alternatives if one.excluded),
+    )
+
+
 def _plots(migration: wire.MigrationDetail) -> Markup:
     heading = element("h2", "Over time")
     if not migration.rounds:
@@ -147,16 +193,23 @@ def _plots(migration: wire.MigrationDetail) -> Markup:
         _figure(
             memory_plot(migration),
             "Each dot is one round's dirty sync, with its number: what was left to send just then."
-            " A round sends it while the guest writes anew; the lines between are drawn, not"
-            " measured.",
+            " A round sends it while the guest writes anew. "
+            + (
+                "The line goes through samples between the syncs."
+                if migration.samples
+                else "The lines between are drawn, not measured."
+            ),
             ("memory", "left right after a sync"),
         ),
         element("h3", "Rates"),
         _figure(
             rate_plot(migration),
-            "As known at each sync. How fast the guest writes is not known in the first round.",
+            "The dots are as known at each sync"
+            + (", the lines go through the samples between. " if migration.samples else ". ")
+            + "How fast the guest writes is not known in the first round.",
             ("bandwidth", "the link carries"),
             ("dirty", "the guest writes"),
+            ("cap", "limit of the stream, where there was one"),
         ),
         element("h3", "Pause limit"),
         _figure(
@@ -164,10 +217,26 @@ def _plots(migration: wire.MigrationDetail) -> Markup:
             "A ring is the pause that stopping at that sync would have cost. The hypervisor stops"
             " the guest when that falls below the limit. The scale is logarithmic.",
             ("limit", "limit ordered"),
-            ("promise", "promise, never exceeded by an order"),
+            ("promise", "promise"),
             ("ring", "implied pause"),
         ),
         _limits(migration),
+        _throttle(migration),
+    )
+
+
+def _throttle(migration: wire.MigrationDetail) -> Markup:
+    drawing = throttle_plot(migration)
+    if not drawing:
+        return Markup()
+    return join(
+        element("h3", "Throttle"),
+        _figure(
+            drawing,
+            "The part of their time that the vCPUs were kept from running, so that the guest writes"
+            " less.",
+            ("throttle", "vCPUs slowed by"),
+        ),
     )
 
 
@@ -192,7 +261,16 @@ def _glass(migration: wire.MigrationDetail) -> Markup:
             " what lies outside the glass. The shaded pause is as long as the hypervisors say.",
         ),
         _figure(length_bars(migration), "To one scale."),
+        _causes(migration),
     )
+
+
+def _causes(migration: wire.MigrationDetail) -> Markup:
+    result = migration.result
+    said = [] if result is None else [*result.outage_causes]
+    if result is not None and result.forwarding:
+        said.append(result.forwarding)
+    return join(element("h3", "What the outage consisted of"), _bullets(said)) if said else Markup()
 
 
 def _rounds(migration: wire.MigrationDetail) -> Markup:

@@ -1,6 +1,7 @@
-"""The plots over time: memory left, the two rates, the pause limit. Pure drawing, no judgement.
+"""The plots over time: memory left, the two rates, the limits. Pure drawing, no judgement.
 
-What was measured is a dot; what lies between two dots is a thin line and was not measured.
+What a sync told is a dot. The fine line goes through the samples in between; without samples it is
+drawn from dot to dot, and was not measured.
 """
 
 import math
@@ -8,15 +9,23 @@ from collections.abc import Sequence
 from typing import Final
 
 from godwit import wire
-from godwit.cli.report.axes import byte_ticks, log_ticks
+from godwit.cli.report.axes import Tick, byte_ticks, log_ticks
 from godwit.cli.report.canvas import Canvas, both_widths, picture, polyline, svg_text
 from godwit.cli.report.markup import Markup, element, join
 from godwit.cli.report.story import limit_steps, shown_span
+from godwit.cli.report.traces import (
+    bandwidth_limits,
+    memory_points,
+    postcopy_span,
+    rate_points,
+    throttle_points,
+)
 from godwit.core.units import format_bytes, format_duration, format_rate
 
-__all__ = ["limit_plot", "memory_plot", "rate_plot"]
+__all__ = ["limit_plot", "memory_plot", "rate_plot", "throttle_plot"]
 
 _HEIGHT: Final = 240.0
+_LOW: Final = 150.0
 #: Numbers of rounds nearer to each other than this (pixels) can't be read.
 _APART: Final = 18.0
 _LABEL_WIDTH: Final = 100.0
@@ -25,11 +34,12 @@ _LABEL_WIDTH: Final = 100.0
 def memory_plot(migration: wire.MigrationDetail) -> Markup:
     """Draw what was left after each sync, and the saw-tooth in between."""
     rounds, zero_s = migration.rounds, migration.accepted_at_s
-    ticks = byte_ticks(max(one.remaining_bytes for one in rounds))
+    sampled = [left for _, left in memory_points(migration)]
+    ticks = byte_ticks(max([*(float(one.remaining_bytes) for one in rounds), *sampled]))
 
     def draw(width: float) -> Markup:
         canvas = Canvas.make(width, _HEIGHT, shown_span(migration), ticks)
-        corners = _saw_tooth(migration, canvas)
+        corners = _sampled(migration, canvas) or _saw_tooth(migration, canvas)
         floor = canvas.y.first
         area = [(corners[0][0], floor), *corners, (corners[-1][0], floor)]
         dots = [
@@ -46,6 +56,7 @@ def memory_plot(migration: wire.MigrationDetail) -> Markup:
             _HEIGHT,
             "Memory left over time",
             canvas.axes(),
+            _postcopy_band(migration, canvas),
             polyline(area, "area memory", close=True),
             polyline(corners, "line memory"),
             _uprights(migration, canvas),
@@ -54,6 +65,34 @@ def memory_plot(migration: wire.MigrationDetail) -> Markup:
         )
 
     return both_widths(draw)
+
+
+def _sampled(migration: wire.MigrationDetail, canvas: Canvas) -> list[tuple[float, float]]:
+    """Corners in pixels through what was measured between the syncs; none without samples."""
+    points = memory_points(migration)
+    corners = [(canvas.x.at(after_s), canvas.y.at(left)) for after_s, left in points]
+    if corners and migration.phase == "done":
+        corners.append((canvas.x.last, canvas.y.first))
+    return corners
+
+
+def _postcopy_band(migration: wire.MigrationDetail, canvas: Canvas) -> Markup:
+    span_s = postcopy_span(migration)
+    if span_s is None:
+        return Markup()
+    first, last = (canvas.x.at(one) for one in span_s)
+    top = canvas.y.last
+    return join(
+        element(
+            "rect",
+            class_="postcopy",
+            x=first,
+            y=top,
+            width=max(2.0, last - first),
+            height=canvas.y.first - top,
+        ),
+        svg_text((first + last) / 2, top + 14, "post-copy", anchor="middle"),
+    )
 
 
 def _saw_tooth(migration: wire.MigrationDetail, canvas: Canvas) -> list[tuple[float, float]]:
@@ -76,57 +115,69 @@ def _saw_tooth(migration: wire.MigrationDetail, canvas: Canvas) -> list[tuple[fl
 
 def rate_plot(migration: wire.MigrationDetail) -> Markup:
     """Draw what the link carried and what the guest wrote, as known at each sync."""
-    cap = migration.move.recipe.bandwidth_bytes_per_s
-    carried = [one for one in migration.rounds if one.bandwidth_bytes_per_s > 0]
+    caps = bandwidth_limits(migration)
+    zero_s = migration.accepted_at_s
     # It is 0 during the whole first pass, which means that it is not known yet.
-    written = [one for one in migration.rounds if one.dirty_bytes_per_s > 0]
-    highest = max(
-        [one.bandwidth_bytes_per_s for one in carried]
-        + [one.dirty_bytes_per_s for one in written]
-        + [cap or 0.0, 1.0]
+    lines = (
+        (
+            "bandwidth",
+            "link carries",
+            rate_points(migration, lambda one: one.bandwidth_bytes_per_s),
+            [(one.ended_at_s - zero_s, one.bandwidth_bytes_per_s) for one in migration.rounds],
+        ),
+        (
+            "dirty",
+            "guest writes",
+            rate_points(migration, lambda one: one.dirty_bytes_per_s),
+            [(one.ended_at_s - zero_s, one.dirty_bytes_per_s) for one in migration.rounds],
+        ),
     )
-    ticks = byte_ticks(highest, suffix="/s")
+    rates = [rate for *_, fine, dots in lines for _, rate in (*fine, *dots)]
+    ticks = byte_ticks(max([*rates, *(rate or 0.0 for _, rate in caps), 1.0]), suffix="/s")
 
     def draw(width: float) -> Markup:
         canvas = Canvas.make(width, _HEIGHT, shown_span(migration), ticks)
-        lines = [
-            _rate_line(
-                canvas,
-                [
-                    (one.ended_at_s - migration.accepted_at_s, one.bandwidth_bytes_per_s)
-                    for one in carried
-                ],
-                "link carries",
-                "bandwidth",
-            ),
-            _rate_line(
-                canvas,
-                [
-                    (one.ended_at_s - migration.accepted_at_s, one.dirty_bytes_per_s)
-                    for one in written
-                ],
-                "guest writes",
-                "dirty",
-            ),
-        ]
-        if cap is not None:
-            lines.insert(0, canvas.level(cap, "bandwidth allowed", "level"))
         return picture(
             width,
             _HEIGHT,
             "Bandwidth and dirty rate over time",
             canvas.axes(),
+            _postcopy_band(migration, canvas),
             _uprights(migration, canvas),
-            *lines,
+            _caps(canvas, caps),
+            *(
+                _rate_line(canvas, fine, [one for one in dots if one[1] > 0], says, class_)
+                for class_, says, fine, dots in lines
+            ),
         )
 
     return both_widths(draw)
 
 
+def _caps(canvas: Canvas, caps: Sequence[tuple[float, float | None]]) -> Markup:
+    """Draw each limit of the stream for as long as it was in force."""
+    parts = []
+    ends = [*(after_s for after_s, _ in caps[1:]), canvas.x.high]
+    for (begin_s, rate), end_s in zip(caps, ends, strict=False):
+        if rate is None:
+            continue
+        y = canvas.y.at(rate)
+        parts.append(
+            element(
+                "line", class_="level", x1=canvas.x.at(begin_s), x2=canvas.x.at(end_s), y1=y, y2=y
+            )
+        )
+    return join(*parts)
+
+
 def _rate_line(
-    canvas: Canvas, points: Sequence[tuple[float, float]], says: str, class_: str
+    canvas: Canvas,
+    fine: Sequence[tuple[float, float]],
+    points: Sequence[tuple[float, float]],
+    says: str,
+    class_: str,
 ) -> Markup:
-    if not points:
+    if not points and not fine:
         return Markup()
     places = [(canvas.x.at(after_s), canvas.y.at(rate)) for after_s, rate in points]
     shape = _dot if class_ == "bandwidth" else _diamond
@@ -134,7 +185,8 @@ def _rate_line(
         shape(x, y, f"{says} {format_rate(rate)}", f"dot {class_}")
         for (x, y), (_, rate) in zip(places, points, strict=True)
     ]
-    return join(polyline(places, f"line {class_}"), *dots)
+    traced = [(canvas.x.at(after_s), canvas.y.at(rate)) for after_s, rate in fine] or places
+    return join(polyline(traced, f"line {class_}"), *dots)
 
 
 def limit_plot(migration: wire.MigrationDetail) -> Markup:
@@ -147,7 +199,9 @@ def limit_plot(migration: wire.MigrationDetail) -> Markup:
         if one.implied_pause_s
     ]
     values = [one.limit_s for one in steps] + [pause_s for _, pause_s, _ in implied]
-    values.append(migration.pause_max_s)
+    longer_s = migration.recipe.pause_longer_s
+    permitted = [migration.pause_max_s, *([] if longer_s is None else [longer_s])]
+    values += permitted
     ticks = log_ticks(max(min(values), 1e-4), max(values))
 
     def draw(width: float) -> Markup:
@@ -176,9 +230,42 @@ def limit_plot(migration: wire.MigrationDetail) -> Markup:
             "Pause limit over time",
             canvas.axes(),
             canvas.level(migration.pause_max_s, promise, "level promise"),
+            ""
+            if longer_s is None
+            else canvas.level(
+                longer_s, f"permitted as the last resort: {format_duration(longer_s)}", "level"
+            ),
             _uprights(migration, canvas),
             polyline(corners, "line limit") if corners else "",
             *dots,
+        )
+
+    return both_widths(draw)
+
+
+def throttle_plot(migration: wire.MigrationDetail) -> Markup:
+    """Draw how much the vCPUs were slowed; nothing when they never were."""
+    points = throttle_points(migration)
+    if not points:
+        return Markup()
+    ticks = [Tick(value=one / 4, label=f"{25 * one} %") for one in range(5)]
+
+    def draw(width: float) -> Markup:
+        canvas = Canvas.make(width, _LOW, shown_span(migration), ticks)
+        corners: list[tuple[float, float]] = []
+        for after_s, fraction in points:
+            at = canvas.x.at(after_s)
+            if corners:
+                corners.append((at, corners[-1][1]))
+            corners.append((at, canvas.y.at(fraction)))
+        return picture(
+            width,
+            _LOW,
+            "How much the vCPUs were slowed",
+            canvas.axes(),
+            _postcopy_band(migration, canvas),
+            _uprights(migration, canvas),
+            polyline(corners, "line throttle"),
         )
 
     return both_widths(draw)

@@ -5,10 +5,12 @@ drawing, and judges nothing that the engine has not judged.
 """
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Literal
 
 from godwit import wire
+from godwit.cli.forecast_words import span_words
 from godwit.cli.words import outage_words
 from godwit.core.units import format_bytes, format_duration
 
@@ -26,7 +28,18 @@ __all__ = [
 ]
 
 _SWITCH: Final = frozenset(
-    {"vcpus_stopped", "cancel_ordered", "call_ended", "found", "repair_ordered", "verify_ended"}
+    {
+        "vcpus_stopped",
+        "postcopy_started",
+        "postcopy_broke",
+        "resume_ordered",
+        "cancel_ordered",
+        "call_ended",
+        "found",
+        "repair_ordered",
+        "verify_ended",
+        "record_stepped",
+    }
 )
 #: The glass shows at most so many moments; the table of the journal has them all.
 _MOMENTS_MAX: Final = 10
@@ -106,9 +119,19 @@ def facts(migration: wire.MigrationDetail, now_s: float) -> tuple[Fact, ...]:
         Fact(
             name="Rounds",
             value=str(migration.result.rounds if migration.result else migration.rounds_done),
-            against="no number was promised",
+            against=_foretold(migration, lambda one: one.rounds, lambda one: f"{one:.0f}"),
         ),
     )
+
+
+def _foretold(
+    migration: wire.MigrationDetail,
+    read: Callable[[wire.Forecast], wire.Range],
+    say: Callable[[float], str],
+) -> str:
+    if migration.forecast is None:
+        return "no forecast was made"
+    return f"forecast: {span_words(read(migration.forecast), say)}"
 
 
 def _pause(migration: wire.MigrationDetail) -> Fact:
@@ -139,16 +162,17 @@ def _outage(migration: wire.MigrationDetail) -> Fact:
     within = ""
     if result.outage_resolution_s is not None:
         within = f"; looked every {format_duration(result.outage_resolution_s)}"
+    foretold = _foretold(migration, lambda one: one.outage_s, format_duration)
     return Fact(
         name="Outage",
         value=format_duration(result.outage_s),
-        against=f"seen by Godwit's probe{within}; none was promised",
+        against=f"seen by Godwit's probe{within}; {foretold}",
         tone="bad" if result.answers is False else "plain",
     )
 
 
 def _time(migration: wire.MigrationDetail, now_s: float) -> Fact:
-    against = "none was promised; there is no forecast yet"
+    against = _foretold(migration, lambda one: one.total_s, format_duration)
     result = migration.result
     if result is not None and result.total_s is not None:
         return Fact(name="Time", value=format_duration(result.total_s), against=against)
@@ -161,7 +185,8 @@ def _time(migration: wire.MigrationDetail, now_s: float) -> Fact:
 
 
 def _sent(migration: wire.MigrationDetail) -> Fact:
-    against = f"the VM has {format_bytes(migration.memory_bytes)} of memory; none was promised"
+    foretold = _foretold(migration, lambda one: one.sent_bytes, format_bytes)
+    against = f"the VM has {format_bytes(migration.memory_bytes)} of memory; {foretold}"
     result = migration.result
     if result is not None and result.transferred_bytes is not None:
         value = format_bytes(result.transferred_bytes)
@@ -235,15 +260,7 @@ def unknowns(migration: wire.MigrationDetail) -> tuple[str, ...]:
         found.append(f"The end: the migration was {migration.phase} when this page was written.")
     if migration.runner == "uncertain":
         found.append("Who runs the guest: both hosts must be read, and have not been yet.")
-    if not migration.rounds:
-        found.append("How the memory moved: no round was recorded.")
-    elif len(migration.rounds) < sum(one.event == "round_ended" for one in migration.journal):
-        found.append("The first rounds in the plots: only the last ones are kept as numbers.")
-    else:
-        found.append(
-            "What happened between two syncs: memory and rates are recorded once a round, so the"
-            " lines between the dots are drawn, not measured."
-        )
+    found += _unknown_course(migration)
     result = migration.result
     if migration.phase == "done" and (result is None or result.pause_s is None):
         found.append("The pause: the hypervisors did not report it.")
@@ -253,5 +270,20 @@ def unknowns(migration: wire.MigrationDetail) -> tuple[str, ...]:
         found.append("When in the switch-over the outage lay: only its length is recorded.")
     if not migration.rounds or all(one.dirty_bytes_per_s <= 0 for one in migration.rounds):
         found.append("How fast the guest writes: it is not known before the second round.")
-    found.append("Forecast against fact: Godwit makes no forecast before a move yet.")
+    if migration.forecast is None:
+        found.append("Forecast against fact: no forecast was made of this migration.")
     return tuple(found)
+
+
+def _unknown_course(migration: wire.MigrationDetail) -> list[str]:
+    if not migration.rounds:
+        return ["How the memory moved: no round was recorded."]
+    found = []
+    if len(migration.rounds) < sum(one.event == "round_ended" for one in migration.journal):
+        found.append("The first rounds in the plots: only the last ones are kept as numbers.")
+    if not migration.samples:
+        found.append(
+            "What happened between two syncs: no samples of memory and rates were kept, so the"
+            " lines between the dots are drawn, not measured."
+        )
+    return found

@@ -53,9 +53,14 @@ figure { margin: .8rem 0 0; background: var(--card); border: 1px solid var(--rul
 figcaption { font-size: .84rem; margin-top: .3rem; }
 .legend { font-size: .84rem; display: flex; flex-wrap: wrap; gap: .1rem 1.1rem; }
 .legend span::before { content: "●"; margin-right: .35em; color: var(--soft); }
+.legend .band { opacity: 1; }
 .legend .bandwidth::before, .legend .memory::before { color: var(--blue); }
 .legend .dirty::before { content: "◆"; color: var(--orange); }
 .legend .limit::before { content: "━"; color: var(--violet); }
+.legend .throttle::before { content: "━"; color: var(--orange); }
+.legend .cap::before { content: "┅"; color: var(--soft); }
+.legend .band::before { content: "▬"; color: var(--blue); opacity: .6; }
+.legend .fact-mark::before { content: "◆"; color: var(--ink); }
 .legend .ring::before { content: "○"; color: var(--soft); }
 .legend .promise::before { content: "┅"; color: var(--red); }
 svg { display: block; width: 100%; height: auto; overflow: visible; }
@@ -73,6 +78,12 @@ svg .number { font-size: 11px; }
 .line.bandwidth { stroke: var(--blue); }
 .line.dirty { stroke: var(--orange); }
 .line.limit { stroke: var(--violet); stroke-width: 2.4; }
+.line.throttle { stroke: var(--orange); stroke-width: 2; }
+.postcopy { fill: var(--violet); opacity: .1; }
+.band { fill: var(--blue); opacity: .28; }
+.likely { stroke: var(--blue); stroke-width: 2; }
+.fact-mark { fill: var(--ink); stroke: var(--card); stroke-width: 1; }
+svg .off { fill: var(--red); }
 .level { stroke: var(--soft); stroke-width: 1.2; stroke-dasharray: 6 4; }
 .level.promise { stroke: var(--red); }
 .dot.memory, .dot.bandwidth, .dot.glass { fill: var(--blue); }
