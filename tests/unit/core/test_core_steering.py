@@ -61,6 +61,12 @@ class TestLeftAlone:
                 steer(recipe(), rounds(*leaves[:count]), Situation(pause_limit_s=0.03)), Keep
             )
 
+    def test_one_that_waits_for_its_turn_on_the_link_is(self) -> None:
+        held = Situation(pause_limit_s=0.3, is_held=True)
+        stalled = rounds(*[500] * 20, limit=0.3, every=5.0)
+        assert isinstance(steer(recipe(most=0.3), stalled, held), Keep)
+        assert isinstance(steer(recipe(most=0.3), stalled, replace(held, is_held=False)), GiveUp)
+
     def test_a_copy_without_a_measured_bandwidth_is(self) -> None:
         blind = tuple(replace(one, bandwidth_bytes_per_s=0.0) for one in rounds(100, 100, 100, 100))
         assert isinstance(steer(recipe(), blind, Situation(pause_limit_s=0.03)), Keep)
@@ -133,7 +139,7 @@ class TestUnsteady:
     def test_a_moment_of_long_ago_is_no_longer_waited_for(self) -> None:
         order = steer(
             recipe(most=2.0),
-            rounds(90, 30, *[80, 95] * 5, limit=0.35),
+            rounds(90, 30, 29, *[80, 95] * 5, limit=0.35),
             Situation(pause_limit_s=0.35),
         )
         assert isinstance(order, RaisePause)
@@ -223,7 +229,8 @@ class TestGivenUp:
 
     def test_a_rest_that_fits_is_left_to_switch_over(self) -> None:
         assert isinstance(at_max(*[500] * 12, 29), Keep)
-        assert isinstance(at_max(*[29] * 9), GiveUp), "it fits, and still does not switch over"
+        assert isinstance(at_max(60, 60, *[29] * 3), Keep)
+        assert isinstance(at_max(60, 60, *[29] * 9), GiveUp), "and still does not switch over"
 
     def test_rounds_are_not_waited_for_again_when_a_controller_took_over(self) -> None:
         """The rounds come from the journal; the window that is kept may have lost the first."""

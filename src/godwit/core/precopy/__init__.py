@@ -21,6 +21,7 @@ from godwit.core.precopy.orders import (
     StartPostcopy,
 )
 from godwit.core.precopy.scoring import Accuracy, accuracy, calibrate, score
+from godwit.core.precopy.sharing import Flow, LinkShare, share
 from godwit.core.precopy.steering import steer
 
 __all__ = [
@@ -28,9 +29,11 @@ __all__ = [
     "Course",
     "CourseEnd",
     "DirtyCurve",
+    "Flow",
     "ForecastInputs",
     "GiveUp",
     "Keep",
+    "LinkShare",
     "MoveFacts",
     "Order",
     "RaiseBandwidth",
@@ -47,6 +50,7 @@ __all__ = [
     "learn_vm",
     "observations_of",
     "score",
+    "share",
     "simulate",
     "steer",
     "with_samples",

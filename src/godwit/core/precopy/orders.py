@@ -19,12 +19,14 @@ __all__ = [
 class Situation:
     """What is in force right after the last round.
 
-    ``copying_s`` is the time since the copy began. ``throttle_increment_fraction`` is the last
-    ordered step of the throttle, 0 while none was ordered. ``changed_at_s`` is when bandwidth or
-    throttle were last ordered to change, on the clock of ``Round.ended_at_s``: rounds before it say
-    nothing of the guest and the stream as they are now. ``path_is_healthy`` is False when the
-    control connection to either host was lost since the start, or memory stopped moving for a
-    while: then post-copy is not begun.
+    ``copying_s`` is the time since the copy began. ``bandwidth_bytes_per_s`` is the recipe's limit
+    as it stands now, not what sharing a link makes of it. ``throttle_increment_fraction`` is the
+    last ordered step of the throttle, 0 while none was ordered. ``changed_at_s`` is when bandwidth
+    or throttle were last ordered to change, or the share of the link did, on the clock of
+    ``Round.ended_at_s``: rounds before it say nothing of the guest and the stream as they are now.
+    ``path_is_healthy`` is False when the control connection to either host was lost since the
+    start, or memory stopped moving for a while: then post-copy is not begun. ``is_held``: another
+    migration has the link for now, so that these rounds are slow and say nothing.
     """
 
     pause_limit_s: float
@@ -33,6 +35,7 @@ class Situation:
     throttle_increment_fraction: float = 0.0
     changed_at_s: float | None = None
     path_is_healthy: bool = True
+    is_held: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

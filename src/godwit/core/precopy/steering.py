@@ -147,6 +147,8 @@ def steer(recipe: Recipe, rounds: tuple[Round, ...], situation: Situation) -> Or
     if trend is None:
         why = "no bandwidth measured yet" if situation.changed_at_s is None else "waits for effect"
         return Keep(why=why)
+    if situation.is_held and left_s > 0:
+        return Keep(why="another migration has the link for now")
     case = _Case(recipe=recipe, situation=situation, trend=trend, left_s=left_s)
     order = _bound_throttle(case) or _let_it_be(case)
     if order is not None:
