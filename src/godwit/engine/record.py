@@ -6,7 +6,7 @@ observers see is in the journal, and an effect that is ordered afterwards has it
 
 from collections.abc import Callable
 
-from godwit.core.migration import Event, Migration, Phase, Traced, is_ended, step
+from godwit.core.migration import Event, Migration, Phase, is_ended, step
 from godwit.core.model import Progress
 from godwit.engine.notices import NoticeKind, Notices
 from godwit.ports import Clock, Journal
@@ -52,9 +52,6 @@ class Record:
         changed = step(self.migration, event)
         self._journal.append(self.migration.id, event)
         self.migration = changed
-        if isinstance(event, Traced):
-            # Nothing changed, and whoever watches has seen these points as they came.
-            return changed
         if is_ended(changed.phase):
             self.progress = None
             if self._follower is None:
