@@ -7,6 +7,7 @@ from godwit.daemon.clock import SystemClock
 from godwit.daemon.keepers import forwarding_reader, record_rules
 from godwit.daemon.settings import Settings
 from godwit.engine import Controller
+from godwit.engine.measuring import MeasuringLimits
 from godwit.ports import Connector
 from godwit.store import Database, SqlJournal, SqlKnowledge, SqlStore
 
@@ -35,6 +36,11 @@ def build_controller(
         clock=SystemClock(),
         group_rules=settings.group_rules,
         policy_rules=settings.policy_rules,
+        measuring=MeasuringLimits(
+            windows_s=settings.measure_windows_s,
+            budget_s=settings.measure_budget_s,
+            per_host=settings.measure_per_host,
+        ),
         probe_every_s=settings.probe_interval_s,
         record_rules=record_rules(settings.records),
         tables=forwarding_reader(settings.forwarding),

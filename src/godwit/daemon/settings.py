@@ -45,6 +45,8 @@ class Settings:
     that Godwit itself can tell. ``group_rules`` put VMs into groups by patterns of their names;
     ``policy_rules`` set what the metadata of a VM leaves open, the first that says it. ``records``
     are kept true while VMs move; ``forwarding`` is how the network's tables are read, if at all.
+    ``measure_windows_s`` are for how long a VM is watched before a plan, one after the other; the
+    measuring for one plan takes no longer than ``measure_budget_s``.
     """
 
     state_directory: Path
@@ -54,6 +56,9 @@ class Settings:
     policy_rules: tuple[PolicyRule, ...] = ()
     records: tuple[RecordSettings, ...] = ()
     forwarding: ForwardingSettings | None = None
+    measure_windows_s: tuple[float, ...] = (1.0, 2.0)
+    measure_budget_s: float = 10.0
+    measure_per_host: int = 2
 
 
 class _Part(BaseModel):
@@ -112,12 +117,22 @@ class _Policy(_Part):
         )
 
 
+_Window = Annotated[float, BeforeValidator(duration), Field(ge=1, le=60, multiple_of=1)]
+
+
+class _Measure(_Part):
+    windows: Annotated[list[_Window], Field(max_length=4)] = [1.0, 2.0]
+    budget: Annotated[float, BeforeValidator(duration), Field(ge=0, le=600)] = 10.0
+    per_host: Annotated[int, Field(ge=1, le=64)] = 2
+
+
 class _File(_Part):
     probe: _Probe = _Probe()
     group: list[_Group] = []
     policy: list[_Policy] = []
     record: list[RecordPart] = []
     forwarding: ForwardingPart | None = None
+    measure: _Measure = _Measure()
 
 
 def state_directory(environment: Mapping[str, str]) -> Path:
@@ -166,6 +181,9 @@ def load_settings(environment: Mapping[str, str]) -> Settings:
         probe_interval_s=found.probe.interval,
         group_rules=rules,
         policy_rules=tuple(one.rule() for one in found.policy),
+        measure_windows_s=tuple(found.measure.windows),
+        measure_budget_s=found.measure.budget,
+        measure_per_host=found.measure.per_host,
         records=tuple(one.settings() for one in found.record),
         forwarding=found.forwarding.settings() if found.forwarding is not None else None,
     )

@@ -13,6 +13,7 @@ from godwit.daemon import compose
 from godwit.daemon.clock import SystemClock
 from godwit.daemon.embedded import embedded
 from godwit.daemon.settings import Settings
+from godwit.engine.measuring import MeasuringLimits
 from godwit.ports import Clock, HypervisorHost
 from godwit.store import Database
 
@@ -62,13 +63,19 @@ def test_the_rules_of_the_site_reach_the_controller(
     rule = GroupRule(name="db", together=False, patterns=("db-*",))
     policy = PolicyRule(pause_max_s=0.5)
     ruled = Settings(
-        state_directory=settings.state_directory, group_rules=(rule,), policy_rules=(policy,)
+        state_directory=settings.state_directory,
+        group_rules=(rule,),
+        policy_rules=(policy,),
+        measure_windows_s=(3.0,),
+        measure_budget_s=7.0,
+        measure_per_host=1,
     )
     database = Database(ruled.state_directory)
     compose.build_controller(ruled, database, connector=NoHosts())
     database.close()
     assert given["group_rules"] == (rule,)
     assert given["policy_rules"] == (policy,)
+    assert given["measuring"] == MeasuringLimits(windows_s=(3.0,), budget_s=7.0, per_host=1)
     assert isinstance(given["connector"], NoHosts)
 
 

@@ -13,6 +13,11 @@ GOOD = """
 [probe]
 interval = "50ms"
 
+[measure]
+windows = ["2s", 5]
+budget = "1min"
+per_host = 4
+
 [[group]]
 name = "databases"
 together = false
@@ -66,6 +71,9 @@ def test_a_file_is_read_whole(tmp_path: Path) -> None:
         probe_interval_s=0.05,
         group_rules=(rule,),
         policy_rules=POLICIES,
+        measure_windows_s=(2.0, 5.0),
+        measure_budget_s=60.0,
+        measure_per_host=4,
     )
 
 
@@ -96,6 +104,9 @@ def test_a_named_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
             GOOD + GOOD[GOOD.index("[[") : GOOD.index("[[policy")],
             "the name 'databases' is used more than once",
         ),
+        ("[measure]\nwindows = ['500ms']\n", "measure.windows[0]: Input should be greater"),
+        ("[measure]\nwindows = [1.5]\n", "measure.windows[0]: Input should be a multiple of 1"),
+        ("[measure]\nper_host = 0\n", "measure.per_host: Input should be greater"),
         ("[[policy]]\nnames = ['a']\n", "policy[0]: it sets nothing"),
         ("[[policy]]\ndowntime_max = '0s'\n", "policy[0].downtime_max: Input should be greater"),
         ("[[policy]]\ndeadline = 'soon'\n", "policy[0].deadline: 'soon'"),
