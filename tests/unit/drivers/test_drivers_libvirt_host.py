@@ -228,3 +228,19 @@ async def test_those_who_wait_for_a_silent_host_share_one_attempt(
 
     assert {one.presence for one in seen} == {Presence.UNKNOWN}
     assert len(attempts) == 2, "one for the five, and one for who came later"
+
+
+async def test_a_post_copy_that_broke_has_happened_and_its_limits_are_left_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The guest runs at the destination: "it did not happen" would be wrong in every way."""
+    error = failure(libvirt.VIR_ERR_OPERATION_FAILED, libvirt.VIR_FROM_QEMU)
+    said = "operation failed: job 'migration in' failed in post-copy phase"
+    error.err = (*error.err[:2], said, *error.err[3:])
+    domain = FakeDomain(error)
+    host = connected(monkeypatch, FakeConnection(domain), FakeConnection(domain))
+
+    with pytest.raises(OutcomeUnknown, match="post-copy broke"):
+        await host.migrate(ORDER)
+
+    assert domain.limits_ms == [300, 20]

@@ -39,6 +39,8 @@ _UNSUPPORTED: Final = frozenset(
     }
 )
 
+_POSTCOPY_BROKE: Final = "failed in post-copy phase"
+
 #: What helps, by what libvirt says. The first text found in the message wins.
 _REMEDIES: Final = (
     (
@@ -47,6 +49,13 @@ _REMEDIES: Final = (
             "libvirt on the source does not know the disk's file system as shared. Name it in"
             " `shared_filesystems` of qemu.conf (libvirt 10.8 and later), or use storage that it"
             " knows (NFS, CephFS, RBD)."
+        ),
+    ),
+    (
+        "postcopy is not supported",
+        (
+            "The destination's kernel does not let QEMU take page faults: give QEMU"
+            " /dev/userfaultfd (QEMU 8 and later), or set vm.unprivileged_userfaultfd to 1 there."
         ),
     ),
     (
@@ -133,6 +142,14 @@ def map_migrate_failure(error: libvirt.libvirtError, *, source: str, answered: b
     code = error.get_error_code()
     if code == libvirt.VIR_ERR_OPERATION_ABORTED:
         return Aborted("the migration was aborted", evidence=_text(error))
+    if _POSTCOPY_BROKE in str(error.get_error_message()):
+        # It did happen: the guest runs at the destination, without all of its memory.
+        return OutcomeUnknown(
+            "the stream of a post-copy broke",
+            evidence=_text(error),
+            remedy="It is taken up again when the destination can be reached: both hosts keep what"
+            " they have.",
+        )
     lost = is_broken_connection(error) and not answered
     if lost or code == libvirt.VIR_ERR_NO_DOMAIN:
         return OutcomeUnknown(

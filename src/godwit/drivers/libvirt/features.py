@@ -45,6 +45,14 @@ _NEEDS: Final[Mapping[Feature, Needs]] = MappingProxyType(
         Feature.SWITCHOVER_HINT: Needs(libvirt=11_001_000, qemu=8_002_000),
     }
 )
+#: Versions of libvirt in which a feature is broken: from the first on, until the second.
+_BROKEN: Final[Mapping[Feature, tuple[int, int]]] = MappingProxyType(
+    {
+        # The daemon of the destination crashes when a broken post-copy is to be taken up again
+        # (libvirt's release notes of 11.4.0; seen with 11.3.0, which is Debian 13's).
+        Feature.POSTCOPY_RECOVERY: (11_002_000, 11_004_000),
+    }
+)
 
 
 def needs(feature: Feature) -> Needs:
@@ -60,4 +68,10 @@ def features_of(versions: HostVersions, *, is_live: bool) -> frozenset[Feature]:
         feature
         for feature, first in _NEEDS.items()
         if versions.libvirt >= first.libvirt and versions.qemu >= first.qemu
+        if not _is_broken(feature, versions.libvirt)
     )
+
+
+def _is_broken(feature: Feature, libvirt: int) -> bool:
+    first, mended = _BROKEN.get(feature, (0, 0))
+    return first <= libvirt < mended
