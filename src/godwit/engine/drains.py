@@ -12,8 +12,14 @@ from typing import Final
 from godwit.core.errors import GodwitError
 from godwit.core.migration import Migration, Phase
 from godwit.core.model import Cluster, HostName, MigrationId
-from godwit.core.plan import Move, Plan
-from godwit.core.planner import PauseSettings, choose_destination, explain, recipe_for
+from godwit.core.plan import Move, Plan, Recipe
+from godwit.core.planner import (
+    PauseSettings,
+    choose_destination,
+    drain_outlook,
+    explain,
+    recipe_for,
+)
 from godwit.engine.views import DrainState, DrainView
 from godwit.ports import StoredDrain
 
@@ -108,20 +114,26 @@ class DrainRun:
             return None
         for candidate in choice.candidates:
             if candidate.fits and candidate.host not in tried:
-                settings = PauseSettings(
-                    pause_max_s=move.recipe.pause_max_s,
-                    bandwidth_bytes_per_s=move.recipe.bandwidth_bytes_per_s,
-                )
-                recipe, _ = recipe_for(cluster, vm, candidate.host, settings)
-                return replace(
+                recipe, notes = recipe_for(cluster, vm, candidate.host, _asked(move.recipe))
+                another = replace(
                     move,
                     destination=candidate.host,
                     recipe=recipe,
                     choice=choice,
+                    warnings=candidate.warnings + notes,
                     reason=f"after {', '.join(sorted(tried))} failed: "
                     + explain(choice, candidate),
                 )
+                return drain_outlook(cluster, self.plan, another)
         return None
+
+
+def _asked(recipe: Recipe) -> PauseSettings:
+    """What a person asked for, as far as a recipe keeps it; the rest is chosen anew."""
+    return PauseSettings(
+        pause_max_s=recipe.pause_max_s,
+        bandwidth_bytes_per_s=recipe.bandwidth_bytes_per_s if recipe.bandwidth_is_hard else None,
+    )
 
 
 def view_of(

@@ -3,6 +3,7 @@
 from godwit.core.migration import Failure
 from godwit.core.model import Cluster, HostName, VmId
 from godwit.core.plan import Move, Refusal
+from godwit.core.planner import features_needed, features_of
 from godwit.core.rules import VM_RULES, Placement, refusals_of
 
 __all__ = ["what_broke"]
@@ -28,7 +29,21 @@ def what_broke(
             final_hosts=tuple(one for one in together_with if one[0] != vm.id),
         )
         refused = list(refusals_of(placement))
-    return _refused(move, refused) if refused else None
+    return _refused(move, refused) if refused else _lacking(cluster, move)
+
+
+def _lacking(cluster: Cluster, move: Move) -> Failure | None:
+    """Whether the recipe needs what a host can't do (any more): an upgrade, another QEMU."""
+    can = features_of(cluster, move.source, move.destination)
+    lacking = sorted(one.value for one in features_needed(move.recipe) - can)
+    if not lacking:
+        return None
+    return Failure(
+        code="preconditions",
+        cause=f"{move.vm_name} can't be moved in the way that was planned",
+        evidence=f"{move.source} or {move.destination} can no longer do: {', '.join(lacking)}",
+        remedy="Plan again: another recipe is chosen.",
+    )
 
 
 def _refused(move: Move, refused: list[Refusal]) -> Failure:

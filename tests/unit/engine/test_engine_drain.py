@@ -120,7 +120,11 @@ async def test_a_move_that_failed_is_tried_on_another_host(stage: Stage) -> None
     assert [one.phase for one in view.migrations] == [Phase.FAILED, Phase.DONE]
     assert [one.attempt for one in view.migrations] == [1, 2]
     assert view.migrations[1].move.destination == ({B, C} - {first}).pop()
-    assert "failed" in view.migrations[1].move.reason
+    again = view.migrations[1].move
+    assert "failed" in again.reason
+    assert again.forecast is not None
+    assert again.forecast.made_at_s > plan.moves[0].forecast.made_at_s
+    assert again.recipe == plan.moves[0].recipe
     assert view.state is DrainState.EMPTIED
     assert_all_run(stage, ("one",))
 

@@ -8,13 +8,15 @@ from godwit.core.planner.drain import drain_outlook, place_drain, plan_drain
 from godwit.core.planner.outlook import link_share, total_time, with_outlook, with_total
 from godwit.core.planner.place import choose_destination, explain
 from godwit.core.planner.request import plan_migration
-from godwit.core.planner.settings import PauseSettings, recipe_for
+from godwit.core.planner.settings import PauseSettings, features_needed, features_of, recipe_for
 
 __all__ = [
     "PauseSettings",
     "choose_destination",
     "drain_outlook",
     "explain",
+    "features_needed",
+    "features_of",
     "link_share",
     "place_drain",
     "plan_drain",

@@ -1,0 +1,48 @@
+"""Goal: a move is not started in a way that its hosts can't carry out any more."""
+
+from dataclasses import replace
+
+import pytest
+
+from godwit.core.model import Cluster, Feature
+from godwit.core.plan import Compression, Recipe, Throttle
+from godwit.core.planner import features_needed
+from godwit.engine.preconditions import what_broke
+from tests.unit.core.builders import cluster, host, move, recipe, vm
+
+PLAIN = recipe()
+RECIPES: list[tuple[Recipe, set[Feature]]] = [
+    (PLAIN, set()),
+    (replace(PLAIN, channels=2), {Feature.MULTIFD}),
+    (replace(PLAIN, channels=2, compression=Compression.ZSTD), {Feature.MULTIFD, Feature.ZSTD}),
+    (replace(PLAIN, compression=Compression.XBZRLE), {Feature.XBZRLE}),
+    (replace(PLAIN, throttle=Throttle()), {Feature.THROTTLE}),
+    (replace(PLAIN, postcopy=True), {Feature.POSTCOPY}),
+    (replace(PLAIN, switchover_bytes_per_s=1e8), {Feature.SWITCHOVER_HINT}),
+]
+
+
+def _seen(source: frozenset[Feature], destination: frozenset[Feature]) -> Cluster:
+    hosts = [host("h1", features=source), host("h2", features=destination)]
+    return cluster(hosts, [vm()])
+
+
+@pytest.mark.parametrize(("using", "needs"), RECIPES)
+def test_a_recipe_needs_what_it_uses_on_both_hosts(using: Recipe, needs: set[Feature]) -> None:
+    assert features_needed(using) == needs
+    every, moving = frozenset(Feature), move(using=using)
+    assert what_broke(_seen(every, every), moving, together_with=()) is None
+    for feature in Feature:
+        for ends in ((every - {feature}, every), (every, every - {feature})):
+            broke = what_broke(_seen(*ends), moving, together_with=())
+            assert (broke is not None) == (feature in needs)
+            if broke is not None:
+                assert feature.value in broke.evidence
+                assert broke.remedy
+
+
+def test_a_refusal_of_a_rule_is_told_first() -> None:
+    full = cluster([host("h1"), host("h2", in_maintenance=True)], [vm()])
+    broke = what_broke(full, move(using=replace(PLAIN, postcopy=True)), together_with=())
+    assert broke is not None
+    assert "maintenance" in broke.evidence
