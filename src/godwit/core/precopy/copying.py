@@ -96,6 +96,7 @@ class Course:
     rest_s: float
     after_s: float
     sent_bytes: float
+    trace: tuple[Round, ...] = ()
 
     @property
     def moved(self) -> bool:
@@ -224,6 +225,7 @@ class _Copy:
             rest_s=0.0 if end is CourseEnd.POSTCOPY else rest_s,
             after_s=rest_s if end is CourseEnd.POSTCOPY else 0.0,
             sent_bytes=self.sent + gone,
+            trace=tuple(self.rounds),
         )
 
 

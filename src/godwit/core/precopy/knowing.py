@@ -59,7 +59,7 @@ def memory_of(
         )
     if guest_used_bytes is not None and 0 < guest_used_bytes <= memory_bytes:
         used = max(guest_used_bytes - _UNTOUCHED_BYTES, 0.5 * guest_used_bytes)
-        how, spread = "as the guest says", 0.015 + _UNTOUCHED_ERROR_BYTES / used
+        how, spread = "as the guest says", min(0.5, 0.015 + _UNTOUCHED_ERROR_BYTES / used)
         held = (resident_bytes or 0) - priors.OVERHEAD_BYTES
         if held > used * 1.05:
             # What a guest has freed is not zero, and its host still holds it.

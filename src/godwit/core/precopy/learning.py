@@ -31,6 +31,8 @@ _COST_FORGETTING: Final = 0.1
 _STEP_MOST: Final = 1.2
 #: The reading of a round comes so much after its sync, while memory flows on.
 _READ_LATE_S: Final = 0.006
+#: No pass leaves more than is sent between two looks at what remains.
+_TURN_S: Final = 0.05
 #: A throttle below this is not felt.
 _THROTTLED: Final = 0.05
 #: Two syncs this near to each other are the two of one switch-over.
@@ -70,10 +72,10 @@ def observations_of(rounds: Sequence[Round]) -> tuple[DirtyObservation, ...]:
     for before, one in pairwise(rounds):
         if one.took_s is None or one.took_s < _SWITCHING_S or one.throttle_fraction > _THROTTLED:
             continue
-        left = _left_bytes(before, one)
+        left, unsure = _left_bytes(before, one)
         late = one.bandwidth_bytes_per_s * _READ_LATE_S
         written = one.remaining_bytes + late / 2 - left
-        if written < 0 or left > 0.15 * one.remaining_bytes + late:
+        if written < 0 or left - unsure > 0.15 * one.remaining_bytes + late:
             continue
         found.append(
             DirtyObservation(
@@ -81,20 +83,24 @@ def observations_of(rounds: Sequence[Round]) -> tuple[DirtyObservation, ...]:
                 written_bytes=written,
                 source=DirtySource.COPIED,
                 taken_at_s=one.ended_at_s,
-                resolution_bytes=65536.0 + late,
+                resolution_bytes=65536.0 + late + unsure,
             )
         )
     return _thinned(found)
 
 
-def _left_bytes(before: Round, one: Round) -> float:
-    """What the pass left unsent. The first pass leaves what the limit lets it, at most."""
+def _left_bytes(before: Round, one: Round) -> tuple[float, float]:
+    """What the pass left unsent, and how far that may be wrong.
+
+    The first pass sent zeroes as well, so that only the most it may leave is known.
+    """
     if before.took_s is None:
-        return 0.0
+        most = one.bandwidth_bytes_per_s * min(one.pause_limit_s, _TURN_S)
+        return min(most, one.remaining_bytes) / 2, most / 2
     sent = (one.transferred_bytes - before.transferred_bytes) / PLAIN_WIRE_FRACTION
     late = before.bandwidth_bytes_per_s * _READ_LATE_S
     left = before.remaining_bytes - sent
-    return max(0.0, left - late)
+    return max(0.0, left - late), 0.0
 
 
 def _thinned(found: list[DirtyObservation]) -> tuple[DirtyObservation, ...]:

@@ -12,7 +12,7 @@ from godwit.core.precopy.scenarios import normal_quantile, quantile
 __all__ = ["Accuracy", "accuracy", "calibrate", "score"]
 
 #: As many imagined scores that were right, so that a few real ones change little.
-_IMAGINED: Final = 12
+_IMAGINED: Final = 20
 #: Older scores say less of the model as it is now.
 _REGARDED: Final = 200
 _FACTOR_MIN: Final = 0.5
