@@ -3,7 +3,7 @@
 Pure: values in, text out. Where it is printed, and in what order, is up to the screens.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Final
 
 from godwit import wire
@@ -21,7 +21,6 @@ __all__ = [
     "recipe_words",
     "short_forecast",
     "span_words",
-    "sum_of",
 ]
 
 #: A chance nearer to certainty than this is said as "more than 99 of 100".
@@ -99,18 +98,6 @@ def short_forecast(forecast: wire.Forecast, recipe: wire.Recipe) -> str:
         f" pause {format_duration(forecast.pause_s.likely)};"
         f" keeps the {limit_words(recipe.pause_max_s)} promise"
         f" in {chance_words(forecast.keeps_promise)}"
-    )
-
-
-def sum_of(figures: Sequence[wire.Range]) -> wire.Range:
-    """Add ranges of moves that follow each other.
-
-    The ends are added too: moves over one path err to the same side, so that nothing evens out.
-    """
-    return wire.Range(
-        low=sum(one.low for one in figures),
-        likely=sum(one.likely for one in figures),
-        high=sum(one.high for one in figures),
     )
 
 

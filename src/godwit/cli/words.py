@@ -1,10 +1,10 @@
 """The sentences and cells that several screens share. Pure: values in, text out."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from godwit import wire
-from godwit.cli.forecast_words import limit_words
+from godwit.cli.forecast_words import limit_words, span_words
 from godwit.cli.remaining import Left, converging_words, left_words
 from godwit.core.units import format_bytes, format_duration, format_fraction, format_rate
 
@@ -25,6 +25,7 @@ __all__ = [
     "result_rows",
     "round_cells",
     "steps_line",
+    "verdict_words",
     "where_runs",
 ]
 
@@ -159,8 +160,17 @@ def pause_words(migration: wire.Migration) -> str:
     promised = f"promised: at most {format_duration(migration.pause_max_s)}"
     if result is None or result.pause_s is None:
         return f"not measured: the hypervisors did not report it ({promised})"
-    kept = "" if result.pause_s <= migration.pause_max_s else ", NOT KEPT"
-    return f"{format_duration(result.pause_s)} ({promised}{kept})"
+    return f"{format_duration(result.pause_s)} ({promised}{verdict_words(migration)})"
+
+
+def verdict_words(migration: wire.Migration) -> str:
+    """Say that a pause was longer than promised, and whether the policy permits that."""
+    result, longer_s = migration.result, migration.recipe.pause_longer_s
+    if result is None or result.pause_s is None or result.pause_s <= migration.pause_max_s:
+        return ""
+    if longer_s is not None and result.pause_s <= longer_s:
+        return f", up to {limit_words(longer_s)} permitted as the last resort"
+    return ", NOT KEPT"
 
 
 def outage_words(result: wire.Result) -> str:
@@ -178,6 +188,17 @@ def outage_words(result: wire.Result) -> str:
     return "not over: the guest does not answer from its new place"
 
 
+def _foretold(
+    forecast: wire.Forecast | None,
+) -> Callable[[str, Callable[[float], str]], str]:
+    """Return what names the forecast of a figure behind its fact; nothing where none was made."""
+
+    def words(name: str, say: Callable[[float], str]) -> str:
+        return "" if forecast is None else f"; forecast: {span_words(getattr(forecast, name), say)}"
+
+    return words
+
+
 def result_rows(migration: wire.Migration) -> list[tuple[str, str]]:
     """Name and value of everything that was measured of a migration that is done."""
     result = migration.result
@@ -187,11 +208,13 @@ def result_rows(migration: wire.Migration) -> list[tuple[str, str]]:
     sent = "not measured"
     if result.transferred_bytes is not None:
         sent = format_bytes(result.transferred_bytes)
+    rounds = f"{result.rounds} round{'' if result.rounds == 1 else 's'}"
+    foretold = _foretold(migration.forecast)
     rows = [
-        ("pause", pause_words(migration)),
-        ("outage", outage_words(result)),
-        ("time", f"{total}, {result.rounds} round{'' if result.rounds == 1 else 's'}"),
-        ("sent", sent),
+        ("pause", pause_words(migration) + foretold("pause_s", format_duration)),
+        ("outage", outage_words(result) + foretold("outage_s", format_duration)),
+        ("time", f"{total}, {rounds}" + foretold("total_s", format_duration)),
+        ("sent", sent + foretold("sent_bytes", format_bytes)),
     ]
     if result.announced_again:
         rows.append(("network", "the guest was announced again"))

@@ -146,6 +146,10 @@ def test_a_pause_above_the_promise_is_said_to_be() -> None:
         transferred_bytes=1, rounds=1, announced_again=True, notes=("x",),
     )  # fmt: skip
     assert "NOT KEPT" in pause_words(_migration(result=result))
+    longer = _RECIPE.model_copy(update={"pause_longer_s": 2.0})
+    permitted = pause_words(_migration(result=result, recipe=longer))
+    assert "up to 2 s permitted as the last resort" in permitted
+    assert "NOT KEPT" not in permitted
     assert "does not answer" in outage_words(result)
 
 

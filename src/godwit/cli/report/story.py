@@ -11,7 +11,7 @@ from typing import Final, Literal
 
 from godwit import wire
 from godwit.cli.forecast_words import span_words
-from godwit.cli.words import outage_words
+from godwit.cli.words import outage_words, verdict_words
 from godwit.core.units import format_bytes, format_duration
 
 __all__ = [
@@ -141,12 +141,12 @@ def _pause(migration: wire.MigrationDetail) -> Fact:
         never = migration.is_ended and migration.stopped_at_s is None
         value = "no stop seen" if never else "not known"
         return Fact(name="Pause", value=value, against=promised)
-    kept = pause_s <= migration.pause_max_s
+    verdict = verdict_words(migration)
     return Fact(
         name="Pause",
         value=format_duration(pause_s),
-        against=f"{promised}; {'kept' if kept else 'NOT KEPT'}",
-        tone="good" if kept else "bad",
+        against=f"{promised}{verdict or '; kept'}",
+        tone="bad" if verdict else "good",
     )
 
 

@@ -6,15 +6,12 @@ from godwit.cli.forecast_words import (
     alternative_cells,
     forecast_words,
     postcopy_risk,
-    range_words,
     recipe_words,
     short_forecast,
-    sum_of,
 )
 from godwit.cli.screen import Screen
-from godwit.core.units import format_duration
 
-__all__ = ["show_alternatives", "show_forecast", "show_forecast_line", "show_total"]
+__all__ = ["show_alternatives", "show_forecast", "show_forecast_line"]
 
 
 def show_forecast(screen: Screen, move: wire.Move, *, indent: int = 2) -> None:
@@ -58,17 +55,3 @@ def show_forecast_line(screen: Screen, move: wire.Move, *, indent: int) -> None:
         screen.line("Forecast: none was made.", indent=indent)
         return
     screen.line(f"Forecast: {short_forecast(move.forecast, move.recipe)}.", indent=indent)
-
-
-def show_total(screen: Screen, plan: wire.Plan) -> None:
-    """Print how long all moves of a plan take together."""
-    known = [one.forecast.total_s for one in plan.moves if one.forecast is not None]
-    if len(plan.moves) < 2 or not known:
-        return
-    total = range_words(sum_of(known), format_duration)
-    text = f"In all about {total} of copying"
-    if plan.parallel > 1:
-        text += f"; less where {plan.parallel} moves at once do not share a link"
-    if len(known) < len(plan.moves):
-        text += f"; {len(plan.moves) - len(known)} moves have no forecast"
-    screen.line(f"{text}.")

@@ -2,7 +2,7 @@
 
 from godwit import wire
 from godwit.cli.screen import Screen
-from godwit.cli.views.forecast import show_forecast, show_forecast_line, show_total
+from godwit.cli.views.forecast import show_forecast, show_forecast_line
 from godwit.cli.words import bandwidth_of
 from godwit.core.units import format_bytes, format_duration
 
@@ -16,7 +16,6 @@ def show_plan(screen: Screen, plan: wire.Plan) -> None:
     for number, move in enumerate(plan.moves, start=1):
         lead = f"{number}. " if plan.kind == "drain" else ""
         _show_move(screen, move, lead)
-    show_total(screen, plan)
     show_unplaced(screen, plan.unplaced)
     for note in plan.notes:
         screen.line(f"Note: {note}")

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from godwit import wire
-from godwit.cli.forecast_words import postcopy_risk, recipe_words, short_forecast
+from godwit.cli.forecast_words import limit_words, postcopy_risk, recipe_words, short_forecast
 from godwit.cli.screen import Screen
 from godwit.cli.views.accuracy import compare, show_compared
 from godwit.cli.views.policy import show_policy
@@ -111,13 +111,13 @@ def _show_known(screen: Screen, known: wire.VmKnowledge | None, now_s: float) ->
         )
     if known.curve:
         screen.line("memory it writes, as all observations together say:", indent=2)
-        columns = [f">WITHIN {_window(one.window_s)}" for one in known.curve]
+        columns = [f">WITHIN {limit_words(one.window_s)}" for one in known.curve]
         screen.table(columns, [[format_bytes(one.written_bytes) for one in known.curve]])
     if known.observations:
         screen.line("the observations:", indent=2)
         rows = [
             (
-                _window(one.window_s),
+                limit_words(one.window_s),
                 format_bytes(one.written_bytes),
                 {"sampled": "sampled before a move", "copied": "a round"}.get(
                     one.source, one.source
@@ -127,10 +127,6 @@ def _show_known(screen: Screen, known: wire.VmKnowledge | None, now_s: float) ->
             for one in known.observations
         ]
         screen.table((">WITHIN", ">WROTE", "SEEN BY", ">AGE"), rows)
-
-
-def _window(window_s: float) -> str:
-    return f"{window_s:.3g} s"
 
 
 def _show_paths(screen: Screen, paths: Sequence[wire.Path], now_s: float, *, source: str) -> None:
