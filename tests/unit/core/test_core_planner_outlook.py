@@ -22,12 +22,21 @@ from godwit.core.model import (
     PathKey,
     PathKnowledge,
     Range,
+    Reservation,
     VmId,
     VmKnowledge,
     VmPolicy,
 )
 from godwit.core.plan import Plan, Recipe, Throttle
-from godwit.core.planner import PauseSettings, plan_drain, plan_migration, recipe_for, total_time
+from godwit.core.planner import (
+    PauseSettings,
+    link_share,
+    place_drain,
+    plan_drain,
+    plan_migration,
+    recipe_for,
+    total_time,
+)
 from godwit.core.units import GIB, MIB
 from tests.unit.core.builders import NOW_S, cluster, host, promise, vm
 
@@ -108,6 +117,28 @@ class TestForecast:
         busy = replace(seen, reservations=(promise(vm("other", "h3"), "h2"),))
         alone = _forecast(seen).total_s.likely
         assert _forecast(busy).total_s.likely > 1.5 * alone
+
+    def test_a_link_is_shared_by_those_from_the_same_host_and_those_to_the_same(self) -> None:
+        names = ("web1", "web2", "web3")
+        seen = _cluster(names=names, memory_bytes=3 * GIB)
+        plan = place_drain(seen, H1, parallel=2, settings=ASKED_NOTHING)
+        move = plan.moves[0]
+        flying = [vm(f"x{n}", "h1") for n in range(2)]
+
+        def share(*promises: Reservation, of: Plan | None = None) -> float:
+            one = replace(seen, vms=(*seen.vms, *flying), reservations=promises)
+            return link_share(one, move, of)
+
+        leaving = [promise(one, "h3") for one in flying]
+        arriving = promise(vm("y", "h3"), "h2")
+        assert share() == 1
+        assert share(*leaving) == pytest.approx(1 / 3)
+        assert share(arriving) == pytest.approx(1 / 2)
+        assert share(arriving, *leaving) == pytest.approx(1 / 3)
+        assert share(promise(vm("z", "h3"), "h4")) == 1
+        # Its own plan counts once, whether its moves are under way already or not.
+        assert share(of=plan) == pytest.approx(1 / 2)
+        assert share(*(promise(vm(name), "h2") for name in names), of=plan) == pytest.approx(1 / 2)
 
     def test_memory_that_the_host_holds_for_it_counts(self) -> None:
         whole = _forecast(_cluster(resident_bytes=4 * GIB)).sent_bytes.likely

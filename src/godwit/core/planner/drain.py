@@ -24,9 +24,7 @@ def plan_drain(cluster: Cluster, host: HostName, *, parallel: int, settings: Pau
 
 def drain_outlook(cluster: Cluster, plan: Plan, move: Move) -> Move:
     """Return a move of a drain with its outlook: all of them leave over the same link."""
-    together = min(plan.parallel, len(plan.moves))
-    share = link_share(cluster, move.destination, together=together)
-    return with_outlook(cluster, move, share_fraction=share)
+    return with_outlook(cluster, move, share_fraction=link_share(cluster, move, plan))
 
 
 def place_drain(

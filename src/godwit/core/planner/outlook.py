@@ -80,13 +80,18 @@ def _percent(chance: float) -> str:
     return f"{chance * 100:.0f} %"
 
 
-def link_share(cluster: Cluster, destination: HostName, *, together: int = 1) -> float:
-    """What a move gets of its link beside those in flight to the same host.
+def link_share(cluster: Cluster, move: Move, plan: Plan | None = None) -> float:
+    """What a move gets of its link, beside the others of its plan and those in flight.
 
-    ``together`` counts the moves of its own plan that run at the same time, itself among them.
+    Two share a link when they leave from the same host or arrive at the same one.
     """
-    arriving = sum(one.host == destination for one in cluster.reservations)
-    return 1.0 / (max(1, together) + arriving)
+    ours = {one.vm for one in plan.moves} if plan is not None else set()
+    together = max(1, min(plan.parallel, len(plan.moves))) if plan is not None else 1
+    others = [one for one in cluster.reservations if one.vm not in ours | {move.vm}]
+    at_source = {vm.id for vm in cluster.vms_on(move.source)}
+    leaving = sum(one.vm in at_source for one in others)
+    arriving = sum(one.host == move.destination for one in others)
+    return 1.0 / (together + max(leaving, arriving))
 
 
 def with_total(plan: Plan) -> Plan:

@@ -43,8 +43,7 @@ def plan_migration(
         choice=choice,
         warnings=chosen.warnings + notes,
     )
-    share = link_share(cluster, chosen.host)
-    move = with_outlook(cluster, move, share_fraction=share)
+    move = with_outlook(cluster, move, share_fraction=link_share(cluster, move))
     return Plan(
         id=PlanId(""),
         kind=PlanKind.MIGRATE,
