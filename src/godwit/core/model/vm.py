@@ -61,6 +61,7 @@ class Vm:
     running guest, to be compared on a destination; empty for a VM that does not run.
     ``busy_with`` names a libvirt job that stands in the way, else it is empty. ``resident_bytes``
     is what its process holds of the host's memory; None where the host does not say.
+    ``guest_used_bytes`` is what the guest itself does not call free; None where it says nothing.
     """
 
     id: VmId
@@ -84,6 +85,7 @@ class Vm:
     policy: VmPolicy
     taken_at_s: float
     resident_bytes: int | None = None
+    guest_used_bytes: int | None = None
 
     @property
     def is_active(self) -> bool:

@@ -1,38 +1,98 @@
-"""The outlook of planned moves: the forecast of each, its warnings, and the time of them all.
+"""The outlook of planned moves: recipe and forecast of each, warnings, and the time of them all.
 
 Placement comes first and needs none of it: a forecast takes a hundred times as long as a choice.
 """
 
 import heapq
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
-from godwit.core.model import Cluster, Forecast, HostName, PathKey, Range, Vm
-from godwit.core.plan import Move, Plan, Recipe
+from godwit.core.model import Cluster, Feature, Forecast, HostName, PathKey, Range, Vm
+from godwit.core.plan import Alternative, Move, Plan, Recipe
 from godwit.core.precopy import ForecastInputs, forecast
+from godwit.core.precopy.recipes import HostRoom, choose_recipe
 from godwit.core.units import format_duration
 
 __all__ = ["link_share", "total_time", "with_outlook", "with_total"]
 
+#: With this chance of keeping the promise nothing else needs to be weighed.
+_GOOD: Final = 0.8
 #: Below this chance of keeping the promise a person is warned.
 _LITTLE: Final = 0.5
 #: The same where nobody has seen yet how the guest writes: then a low chance is mostly ignorance.
 _LITTLE_UNSEEN: Final = 0.1
 
 
-def with_outlook(cluster: Cluster, move: Move, *, share_fraction: float = 1.0) -> Move:
-    """Return the move with its forecast; a plan that has little chance says so.
+def with_outlook(
+    cluster: Cluster, move: Move, *, share_fraction: float = 1.0, weigh_all: bool = True
+) -> Move:
+    """Return the move with its recipe chosen and its forecast; little chance is a warning.
 
-    ``share_fraction`` is what the other moves leave it of the link. The same cluster and move give
-    the same outlook.
+    ``share_fraction`` is what the other moves leave it of the link. Without ``weigh_all`` only what
+    the policy permits is weighed, and only where a plain stream has no good chance: a forecast
+    takes a hundred times as long as the choice of a host. The same cluster and move give the same.
     """
     vm = _vm_of(cluster, move)
     if vm is None:
         return move
-    found = _forecast(cluster, vm, move.destination, move.recipe, share_fraction)
+
+    def forecaster(recipe: Recipe) -> Forecast:
+        return _forecast(cluster, vm, move.destination, recipe, share_fraction)
+
+    if weigh_all:
+        recipe, reason, alternatives = choose_recipe(
+            move.recipe,
+            vm.policy,
+            _features(cluster, move.source),
+            _features(cluster, move.destination),
+            forecaster,
+            rooms=(_room(cluster, move.source), _room(cluster, move.destination)),
+        )
+    else:
+        recipe, reason, alternatives = _choose_quickly(move.recipe, forecaster)
+    found = alternatives[0].forecast
+    assert found is not None, "what is chosen was forecast"
     return replace(
-        move, forecast=found, warnings=move.warnings + _warnings(cluster, vm, move.recipe, found)
+        move,
+        recipe=recipe,
+        recipe_reason=reason,
+        alternatives=alternatives,
+        forecast=found,
+        warnings=move.warnings + _warnings(cluster, vm, recipe, found),
     )
+
+
+def _choose_quickly(
+    base: Recipe, forecaster: Callable[[Recipe], Forecast]
+) -> tuple[Recipe, str, tuple[Alternative, ...]]:
+    """Take the plain stream where it has a good chance, else all that the policy permits."""
+    plain = replace(base, throttle=None, postcopy=False)
+    first = Alternative(name="plain", recipe=plain, forecast=forecaster(plain))
+    assert first.forecast is not None, "it was just made"
+    chance = first.forecast.keeps_promise
+    few = "other streams are weighed in plans of few moves only"
+    if base == plain or chance >= _GOOD:
+        reason = f"plain pre-copy: chance of keeping the promise {_percent(chance)}; {few}"
+        return plain, reason, (first,)
+    permitted = Alternative(name="all permitted", recipe=base, forecast=forecaster(base))
+    reason = (
+        f"all that the policy permits: plain pre-copy has a chance of {_percent(chance)}; {few}"
+    )
+    return base, reason, (permitted, first)
+
+
+def _features(cluster: Cluster, name: HostName) -> frozenset[Feature]:
+    seen = cluster.host(name).observed
+    return seen.features if seen is not None else frozenset()
+
+
+def _room(cluster: Cluster, name: HostName) -> HostRoom:
+    seen = cluster.host(name).observed
+    if seen is None:
+        return HostRoom(cores=0)
+    busy = seen.busy_cores / seen.cores if seen.busy_cores is not None and seen.cores else None
+    return HostRoom(cores=seen.cores, busy_fraction=busy)
 
 
 def _vm_of(cluster: Cluster, move: Move) -> Vm | None:
@@ -50,6 +110,8 @@ def _forecast(
             vcpus=vm.vcpus,
             now_s=cluster.taken_at_s,
             resident_bytes=vm.resident_bytes,
+            guest_used_bytes=vm.guest_used_bytes,
+            busy_cores=vm.busy_cores,
             vm=known.vms.get(vm.id),
             path=known.paths.get(replace(plain, stream=recipe.stream)),
             plain_path=known.paths.get(plain),

@@ -4,6 +4,7 @@ Blocking functions, to be run in a thread. A statistic that is missing (another 
 unknown, never zero.
 """
 
+import math
 import time
 import xml.etree.ElementTree as ET
 from dataclasses import dataclass, field
@@ -51,7 +52,8 @@ _NS: Final = 1e-9
 class CpuSamples:
     """The last two samples of the CPU counters of a host and its VMs (seconds of CPU time).
 
-    ``vm_resident_bytes`` is what each VM's process held of the host's memory when last asked.
+    ``vm_resident_bytes`` is what each VM's process held of the host's memory when last asked,
+    ``vm_used_bytes`` what each guest did not call free, where its balloon tells.
     """
 
     taken_at_s: float | None = None
@@ -60,6 +62,7 @@ class CpuSamples:
     vm_busy_cores: dict[str, float] = field(default_factory=dict)
     host_busy_cores: float | None = None
     vm_resident_bytes: dict[str, int] = field(default_factory=dict)
+    vm_used_bytes: dict[str, int] = field(default_factory=dict)
 
     def add(self, taken_at_s: float, vm_cpu_s: dict[str, float], host_busy_s: float) -> None:
         """Take a new sample; rates follow from the one before it."""
@@ -90,6 +93,11 @@ def sample_cpu(connection: "libvirt.virConnect", samples: CpuSamples) -> None:
         domain.UUIDString(): values["balloon.rss"] * KIB
         for domain, values in stats
         if "balloon.rss" in values
+    }
+    samples.vm_used_bytes = {
+        domain.UUIDString(): (values["balloon.current"] - values["balloon.unused"]) * KIB
+        for domain, values in stats
+        if values.get("balloon.current", 0) > values.get("balloon.unused", math.inf)
     }
     busy_s = (host.get("kernel", 0) + host.get("user", 0)) * _NS
     samples.add(middle_s, vm_cpu_s, busy_s)
@@ -228,6 +236,7 @@ def _read_vm(
         policy=policy,
         taken_at_s=time.time(),
         resident_bytes=samples.vm_resident_bytes.get(vm_id),
+        guest_used_bytes=samples.vm_used_bytes.get(vm_id),
     )
 
 
