@@ -21,10 +21,9 @@ from godwit.core.precopy import (
 )
 from godwit.core.precopy.copying import Steering
 from godwit.core.precopy.dirtying import Writing
+from godwit.core.precopy.priors import sync_s
 from godwit.core.units import MIB
 
-#: What the simulation adds to each pass.
-SYNC_S = 0.002
 LINK = 100.0 * MIB
 WAY = Way(bandwidth_bytes_per_s=LINK, first_bytes_per_s=LINK)
 #: So small a limit that a pass always sends all that it knows of.
@@ -51,7 +50,7 @@ def keep_for(count: int, then: Order) -> Steering:
 def test_an_idle_guest_takes_its_memory_over_the_bandwidth() -> None:
     course = simulate(writing((1.0, 0.0)), WAY, SMALL, used_bytes=300 * MIB, steering=keep)
     assert course.end is CourseEnd.SWITCHED
-    assert course.copying_s == pytest.approx(3.0 + SYNC_S)
+    assert course.copying_s == pytest.approx(3.0 + sync_s(300 * MIB))
     assert course.sent_bytes == pytest.approx(300 * MIB)
     assert (course.rest_bytes, course.rest_s) == (0, 0)
     # The start, the end of the pass, and the count at the switch-over.
@@ -64,15 +63,15 @@ def test_pages_of_zeroes_cost_a_header_and_a_moment_each() -> None:
     )
     pages = 400 * MIB / 4096
     assert course.sent_bytes - 100 * MIB == pytest.approx(8.5 * pages)
-    assert course.copying_s == pytest.approx(1.0 + 0.3e-6 * pages + SYNC_S)
+    assert course.copying_s == pytest.approx(1.0 + 0.3e-6 * pages + sync_s(500 * MIB))
 
 
 @pytest.mark.parametrize("dirty", [10 * MIB, 50 * MIB, 80 * MIB])
 def test_a_constant_rate_gives_the_geometric_series(dirty: float) -> None:
     """As long as the curve is straight: V(i+1) = D * (V(i) / B + sync)."""
     share = dirty / LINK
-    settles = dirty * SYNC_S / (1 - share)
     memory = 400.0 * MIB
+    settles = dirty * sync_s(memory) / (1 - share)
     course = simulate(
         writing((1e6, dirty * 1e6)),
         WAY,

@@ -23,7 +23,7 @@ from godwit.core.precopy.orders import (
     Situation,
     StartPostcopy,
 )
-from godwit.core.precopy.priors import ZERO_PAGE_S, ZERO_WIRE_FRACTION
+from godwit.core.precopy.priors import ZERO_PAGE_S, ZERO_WIRE_FRACTION, sync_s
 from godwit.core.precopy.scenarios import normal_quantile
 from godwit.core.precopy.steering import steer
 
@@ -35,8 +35,6 @@ Steering: TypeAlias = Callable[[Recipe, tuple[Round, ...], Situation], Order]
 _TURN_S: Final = 0.05
 #: A limited stream sends the allowance of this window at once and waits for the next window.
 _LIMITED_TURN_S: Final = 0.1
-#: A sync and what goes with it.
-_SYNC_S: Final = 0.002
 _ROUNDS_MAX: Final = 400
 _COPYING_S_MAX: Final = 48 * 3600.0
 _PAGE_BYTES: Final = 4096
@@ -115,6 +113,7 @@ class _Copy:
         self.changed_at_s: float | None = None
         self.rounds: list[Round] = []
         self.hot_syncs = 0
+        self.sync_s = sync_s(0.0)
         self.judged_at_s = self.judged_sent = self.judged_dirty = 0.0
 
     def wire(self, *, first: bool) -> tuple[float, float]:
@@ -144,7 +143,7 @@ class _Copy:
         turn = speed / wire * (_LIMITED_TURN_S if limited else _TURN_S)
         turns = max(1, math.floor((pending - self.threshold_bytes(speed)) / turn) + 1)
         sent = min(pending, turns * turn)
-        took_s = sent * wire / speed + zero / _PAGE_BYTES * ZERO_PAGE_S + _SYNC_S
+        took_s = sent * wire / speed + zero / _PAGE_BYTES * ZERO_PAGE_S + self.sync_s
         sent_wire = sent * wire + zero * ZERO_WIRE_FRACTION
         runs = min(1.0, (1 - self.throttle) / self.way.busy_fraction)
         left = max(0.0, pending - sent)
@@ -189,6 +188,7 @@ class _Copy:
         self.judged_at_s, self.judged_sent, self.judged_dirty = self.at_s, 0.0, 0.0
 
     def start(self, memory_bytes: float) -> None:
+        self.sync_s = sync_s(memory_bytes)
         self._note(memory_bytes, 0.0, None, 0.0)
 
     def situation(self) -> Situation:

@@ -182,6 +182,8 @@ def _outcome(case: _Case, at: int, point: Sequence[float]) -> _Outcome:
         copying_s_max=left_s,
     )
     pause_s = course.rest_s + fixed.pause_s + carrier.buffered_bytes / way.bandwidth_bytes_per_s
+    # The last sync is made while the guest stands still; of small guests it is part of the fixed.
+    pause_s += priors.SYNC_S_PER_BYTE * memory.memory_bytes
     outage_s = pause_s + fixed.outage_s
     if course.end is CourseEnd.POSTCOPY:
         outage_s = pause_s + carrier.stall_s(wide[8])

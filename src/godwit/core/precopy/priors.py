@@ -30,6 +30,8 @@ __all__ = [
     "SET_SHARE",
     "SET_SPAN_S",
     "STREAM_SPEED",
+    "SYNC_S",
+    "SYNC_S_PER_BYTE",
     "XBZRLE_AGAIN_WIRE",
     "ZERO_PAGE_S",
     "ZERO_WIRE_FRACTION",
@@ -38,6 +40,7 @@ __all__ = [
     "Known",
     "aged",
     "drift",
+    "sync_s",
 ]
 
 
@@ -77,6 +80,11 @@ UNREST: Final = 0.035
 #: What one page of zeroes costs the sender.
 ZERO_PAGE_S: Final = 0.3e-6
 
+#: A sync of the dirty bitmap: of any guest, as in the lab, and for each byte of memory. That is not
+#: measured: terabytes are said to take some tenths of a second (KubeVirt, VEP 248).
+SYNC_S: Final = 0.002
+SYNC_S_PER_BYTE: Final = 0.3 / 2**40
+
 #: Pages that even an idle guest writes again and again, and the window within which it does.
 BACKGROUND_BYTES: Final = 0.8 * MIB
 BACKGROUND_SPAN_S: Final = 0.03
@@ -108,6 +116,11 @@ SET_SHARE: Final = Known(value=0.15, spread_fraction=1.2)
 SET_SPAN_S: Final = Known(value=1.5, spread_fraction=1.5)
 
 _HOUR_S: Final = 3600.0
+
+
+def sync_s(memory_bytes: float) -> float:
+    """How long a sync of the dirty bitmap takes."""
+    return SYNC_S + SYNC_S_PER_BYTE * memory_bytes
 
 
 def drift(age_s: float, per_hour: float, most: float) -> float:
