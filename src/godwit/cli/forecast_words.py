@@ -26,7 +26,7 @@ __all__ = [
 #: A chance nearer to certainty than this is said as "more than 99 of 100".
 _NEARLY: Final = 0.995
 
-ALTERNATIVE_COLUMNS: Final = ("RECIPE", "TIME", "PAUSE", "OUTAGE", "SENT", ">KEEPS PROMISE")
+ALTERNATIVE_COLUMNS: Final = ("RECIPE", "TIME", "PAUSE", "OUTAGE", ">SENT", ">KEEPS")
 
 
 def range_words(figure: wire.Range, say: Callable[[float], str]) -> str:
@@ -102,8 +102,8 @@ def short_forecast(forecast: wire.Forecast, recipe: wire.Recipe) -> str:
 
 
 def alternative_cells(one: wire.Alternative, *, chosen: bool) -> tuple[str, ...]:
-    """Write a recipe that has a forecast under ``ALTERNATIVE_COLUMNS``."""
-    name = f"{one.name} *" if chosen else one.name
+    """Write a recipe that has a forecast under ``ALTERNATIVE_COLUMNS``, to fit 80 columns."""
+    name = f"{one.name}*" if chosen else one.name
     forecast = one.forecast
     if forecast is None:
         return (name, "no forecast", "", "", "", "")
@@ -112,7 +112,7 @@ def alternative_cells(one: wire.Alternative, *, chosen: bool) -> tuple[str, ...]
         span_words(forecast.total_s, format_duration),
         span_words(forecast.pause_s, format_duration),
         span_words(forecast.outage_s, format_duration),
-        span_words(forecast.sent_bytes, format_bytes),
+        format_bytes(forecast.sent_bytes.likely),
         chance_words(forecast.keeps_promise)
         .removesuffix(" of 100")
         .replace("more than ", ">")

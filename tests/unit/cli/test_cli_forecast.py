@@ -15,6 +15,7 @@ from rich.console import Console
 
 from godwit import wire
 from godwit.cli.forecast_words import (
+    alternative_cells,
     chance_words,
     forecast_words,
     limit_words,
@@ -109,7 +110,7 @@ def test_dry_run_shows_the_forecast_what_was_weighed_and_why(godwit: CommandLine
     for said in (
         "Forecast: about 2.9 s (2.6 to 3.4), pause 60 ms (50 to 90)",
         "keeps the 1 s promise within 10 m in 99 of 100",
-        "plain *",
+        "plain*",
         "2.9-3.7 s",
         "70 %",
         "Not multifd-2-zstd: kvm1 has 0.4 idle cores",
@@ -154,6 +155,25 @@ def test_a_plan_fits_80_columns(godwit: CommandLine, monkeypatch: pytest.MonkeyP
     lines = made[-1].getvalue().splitlines()
     assert any("multifd-2" in one and "70 %" in one for one in lines), "a row is one line"
     assert all(len(one) <= 80 for one in lines)
+
+
+def test_the_widest_row_fits_80_columns() -> None:
+    forecast = wire.forecast_to_wire(make_forecast())
+    assert forecast is not None
+    wide = forecast.model_copy(
+        update={
+            "total_s": _range(0.802, 2.0, 15.1),
+            "pause_s": _range(0.102, 0.5, 1.2),
+            "outage_s": _range(0.102, 0.5, 1.2),
+            "sent_bytes": _range(2**29, 1000 * 2**20, 2**31),
+            "keeps_promise": 1.0,
+        }
+    )
+    name = "throttle, post-copy"
+    one = wire.Alternative(name=name, recipe=_recipe(), forecast=wide, excluded="")
+    cells = alternative_cells(one, chosen=True)
+    assert sum(map(len, cells)) + 2 * (len(cells) - 1) <= 80
+    assert cells[-1] == ">99 %"
 
 
 def test_measuring_can_be_left_out(godwit: CommandLine, world: World) -> None:

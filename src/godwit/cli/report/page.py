@@ -175,9 +175,10 @@ def _weighed(move: wire.Move) -> Markup:
         if not one.excluded
     ]
     return join(
-        element("h3", "Recipes that were weighed (* was taken)"),
+        element("h3", "Recipes that were weighed"),
         why,
         _table(ALTERNATIVE_COLUMNS, rows, class_="roomy"),
+        element("p", "* was taken. Keeps: the chance to keep the promise.", class_="soft"),
         _bullets(f"Not {one.name}: {one.excluded}" for one in move.alternatives if one.excluded),
     )
 

@@ -41,7 +41,7 @@ def show_alternatives(screen: Screen, alternatives: tuple[wire.Alternative, ...]
         for index, one in enumerate(alternatives)
         if not one.excluded
     ]
-    screen.heading("Recipes that were weighed (* is taken; ranges of nine in ten cases)")
+    screen.heading("Recipes that were weighed (* is taken; KEEPS: the chance to keep the promise)")
     screen.table(ALTERNATIVE_COLUMNS, rows)
     for one in alternatives:
         if one.excluded:
