@@ -152,6 +152,12 @@ def hosts() -> None:
     typer.echo(Lab.load().hosts_toml(), nl=False)
 
 
+@app.command("settings")
+def settings() -> None:
+    """Print what godwit.toml may say of the lab: how its forwarding tables are read."""
+    typer.echo(Lab.load().settings_toml(), nl=False)
+
+
 @app.command("shell")
 def shell(
     host: HostArgument,

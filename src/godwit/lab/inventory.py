@@ -9,13 +9,22 @@ from dataclasses import dataclass
 
 from godwit.lab.host import LabHost
 from godwit.lab.host_files import SHARED_FOLDER
-from godwit.lab.layout import HostAddress, Network
+from godwit.lab.layout import FABRIC_NAMESPACE, HostAddress, Network
 from godwit.lab.links import Link
 from godwit.lab.problems import LabFailed
 from godwit.lab.processes import process_of
 from godwit.lab.state import GuestRecord
 
-__all__ = ["Copies", "HostStatus", "LabStatus", "LinkStatus", "copies_of", "hosts_toml", "look"]
+__all__ = [
+    "Copies",
+    "HostStatus",
+    "LabStatus",
+    "LinkStatus",
+    "copies_of",
+    "hosts_toml",
+    "look",
+    "settings_toml",
+]
 
 Copies = Mapping[str, str]
 ASK_S = 5.0
@@ -99,6 +108,20 @@ shared_paths = ["{SHARED_FOLDER}"]
 """
         for address in addresses
     )
+
+
+def settings_toml(addresses: Sequence[HostAddress]) -> str:
+    """Return the part of Godwit's settings that the lab can give: its forwarding tables."""
+    ports = ", ".join(f'{one.name} = "{one.port(Network.GUEST)}"' for one in addresses)
+    show = '"bridge", "-json", "fdb", "show"'
+    return f"""[forwarding]
+command = ["ip", "netns", "exec", "gw-{{host}}", {show}]
+
+[[forwarding.upstream]]
+name = "fabric"
+command = ["ip", "netns", "exec", "{FABRIC_NAMESPACE}", {show}]
+ports = {{ {ports} }}
+"""
 
 
 def copies_of(record: GuestRecord, hosts: Sequence[LabHost]) -> dict[str, str]:

@@ -20,7 +20,7 @@ from godwit.lab.domain import Workload, disk_path, domain_xml
 from godwit.lab.fabric import check_addresses_are_free
 from godwit.lab.guests import Guest
 from godwit.lab.host import LabHost
-from godwit.lab.inventory import Copies, LabStatus, copies_of, hosts_toml, look
+from godwit.lab.inventory import Copies, LabStatus, copies_of, hosts_toml, look, settings_toml
 from godwit.lab.layout import (
     CLIENT_NAMESPACE,
     FABRIC_NAMESPACE,
@@ -174,6 +174,10 @@ class Lab:
     def hosts_toml(self) -> str:
         """Return the hosts as text that ``godwit host add --file`` reads."""
         return hosts_toml([host.address for host in self.hosts()], link=self.state().link)
+
+    def settings_toml(self) -> str:
+        """Return what Godwit's settings file may say of the lab."""
+        return settings_toml([host.address for host in self.hosts()])
 
     # Guests
 

@@ -39,6 +39,8 @@ PACKAGES = (
     "tini",
     "busybox-static",
     "zstd",
+    # A name server for the tests of DNS records.
+    "knot",
 )
 NOT_UNPACKED = ("/usr/share/doc/*", "/usr/share/locale/*", "/usr/share/man/*")
 # The guest's kernel is fetched with the same package lists, outside the root folder's own reach of
