@@ -20,6 +20,7 @@ from godwit.core.precopy.orders import (
     Situation,
     StartPostcopy,
 )
+from godwit.core.precopy.recipes import HostRoom, choose_recipe
 from godwit.core.precopy.scoring import Accuracy, accuracy, calibrate, score
 from godwit.core.precopy.sharing import Flow, LinkShare, share
 from godwit.core.precopy.steering import steer
@@ -32,6 +33,7 @@ __all__ = [
     "Flow",
     "ForecastInputs",
     "GiveUp",
+    "HostRoom",
     "Keep",
     "LinkShare",
     "MoveFacts",
@@ -44,6 +46,7 @@ __all__ = [
     "Way",
     "accuracy",
     "calibrate",
+    "choose_recipe",
     "fit_curve",
     "forecast",
     "learn_path",

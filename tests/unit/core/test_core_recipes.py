@@ -1,0 +1,309 @@
+"""Goal: the gentlest recipe that keeps the promise, and for every other a sentence why not.
+
+Method: forecasts made up for each stream and permission, so that one thing differs at a time; and
+the real forecast for guests like those of the lab.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import pytest
+
+from godwit.core.model import (
+    DirtyObservation,
+    DirtySource,
+    Feature,
+    Forecast,
+    Range,
+    VmId,
+    VmKnowledge,
+    VmPolicy,
+)
+from godwit.core.plan import Alternative, Compression, Recipe, Throttle
+from godwit.core.precopy import ForecastInputs, forecast
+from godwit.core.precopy.recipes import HostRoom, choose_recipe
+from godwit.core.units import GIB, MIB
+from tests.unit.core.builders import NOW_S, recipe
+
+ALL = frozenset(Feature)
+IDLE = HostRoom(cores=16, busy_fraction=0.1)
+SLOW_LINK = 120e6
+BASE = recipe(start=0.02, most=0.3, link=SLOW_LINK)
+
+
+def told(keeps: float = 0.97, **figures: float) -> Forecast:
+    """A forecast with this chance; outage and time in seconds, traffic in MiB."""
+
+    def about(value: float) -> Range:
+        return Range(low=value * 0.8, likely=value, high=value * 1.3)
+
+    return Forecast(
+        total_s=about(figures.get("time", 10.0)),
+        pause_s=about(0.06),
+        outage_s=about(figures.get("outage", 0.2)),
+        sent_bytes=about(figures.get("sent", 1000.0) * MIB),
+        rounds=about(5),
+        converges=figures.get("converges", keeps),
+        keeps_promise=keeps,
+        made_at_s=NOW_S,
+    )
+
+
+def kind(one: Recipe) -> str:
+    means = [one.stream] if one.stream != "plain" else []
+    means += ["throttle"] * (one.throttle is not None) + ["post-copy"] * one.postcopy
+    return "+".join(means) or "plain"
+
+
+def choose(
+    forecasts: Mapping[str, Forecast] | None = None,
+    *,
+    policy: VmPolicy | None = None,
+    base: Recipe = BASE,
+    source: frozenset[Feature] = ALL,
+    destination: frozenset[Feature] = ALL,
+    rooms: tuple[HostRoom, HostRoom] | None = (IDLE, IDLE),
+) -> tuple[Recipe, str, tuple[Alternative, ...]]:
+    found = forecasts or {}
+    return choose_recipe(
+        base,
+        policy or VmPolicy(may_throttle=True, may_postcopy=True),
+        source,
+        destination,
+        lambda one: found.get(kind(one), told()),
+        rooms=rooms,
+    )
+
+
+def excluded(weighed: tuple[Alternative, ...]) -> dict[str, str]:
+    return {one.name: one.excluded for one in weighed if one.excluded}
+
+
+STREAMS = ("plain", "multifd-2", "multifd-2-zstd", "xbzrle")
+KINDS = (*STREAMS, "throttle", "post-copy", "throttle+post-copy")
+LITTLE = dict.fromkeys(STREAMS, told(0.1))
+
+
+class TestPlainWins:
+    def test_when_all_are_alike(self) -> None:
+        chosen, why, weighed = choose()
+        assert kind(chosen) == "plain"
+        assert "none of 6 others is clearly better" in why
+        assert "97 %" in why
+        assert weighed[0].recipe is chosen
+        assert [one.name for one in weighed if not one.excluded] == [
+            "plain",
+            "2 channels",
+            "2 channels, zstd",
+            "xbzrle",
+            "throttle",
+            "post-copy",
+            "throttle, post-copy",
+        ]
+
+    @pytest.mark.parametrize(
+        "slightly",
+        [
+            told(0.99),
+            told(outage=0.18),
+            told(outage=0.16),
+            told(time=8.5),
+            told(sent=800),
+            told(time=9.9, sent=900, outage=0.19),
+        ],
+    )
+    def test_against_what_is_slightly_better(self, slightly: Forecast) -> None:
+        assert kind(choose({"xbzrle": slightly, "multifd-2": slightly})[0]) == "plain"
+
+    def test_against_a_chance_that_is_over_a_line_by_a_hair(self) -> None:
+        hair = dict.fromkeys(KINDS, told(0.81))
+        assert kind(choose({**hair, "plain": told(0.79)})[0]) == "plain"
+
+    def test_small_differences_do_not_add_up_to_a_clear_loss(self) -> None:
+        steps = {
+            "plain": told(0.97, outage=0.4),
+            "multifd-2-zstd": told(0.97, outage=0.4),
+            "multifd-2": told(0.89, outage=0.29),
+            "xbzrle": told(0.79, outage=0.2),
+        }
+        assert kind(choose(steps, policy=VmPolicy())[0]) == "multifd-2"
+
+    def test_and_has_the_limits_it_was_given_and_nothing_armed(self) -> None:
+        base = replace(BASE, throttle=Throttle(), postcopy=True, deadline_s=60.0)
+        assert choose(base=base)[0] == replace(base, throttle=None, postcopy=False)
+
+
+class TestOthersWin:
+    def test_by_a_clearly_shorter_outage(self) -> None:
+        chosen, why, weighed = choose({"xbzrle": told(outage=0.1)})
+        assert chosen.compression is Compression.XBZRLE
+        assert "outage of 100 ms instead of 200 ms" in why
+        assert [one.name for one in weighed[:2]] == ["xbzrle", "plain"]
+
+    def test_by_a_clearly_shorter_time_and_then_by_traffic(self) -> None:
+        assert kind(choose({"multifd-2": told(time=5)})[0]) == "multifd-2"
+        assert kind(choose({"multifd-2-zstd": told(sent=400)})[0]) == "multifd-2-zstd"
+
+    def test_but_not_by_time_at_the_price_of_outage(self) -> None:
+        assert kind(choose({"multifd-2": told(time=5, outage=0.4)})[0]) == "plain"
+
+    def test_by_a_class_of_chance_whatever_it_costs(self) -> None:
+        surer = told(0.96, outage=0.5, time=30, sent=9000)
+        worse = dict.fromkeys(STREAMS, told(0.6))
+        chosen, why, _ = choose({**worse, "throttle": surer})
+        assert kind(chosen) == "throttle"
+        assert "96 % instead of 60 %" in why
+        assert "only when it does not converge otherwise" in why
+
+
+class TestDisruption:
+    def test_another_stream_before_the_throttle(self) -> None:
+        assert kind(choose({"plain": told(0.1)})[0]) == "multifd-2"
+
+    def test_the_throttle_before_postcopy(self) -> None:
+        assert kind(choose(LITTLE)[0]) == "throttle"
+
+    def test_postcopy_last_and_with_its_risk(self) -> None:
+        chosen, why, _ = choose({**LITTLE, "throttle": told(0.3)})
+        assert kind(chosen) == "post-copy"
+        assert "if either host dies before the last page has arrived, the VM is lost" in why
+
+    def test_a_throttle_that_does_as_well_is_taken_instead_of_a_quicker_postcopy(self) -> None:
+        chosen, _, _ = choose({**LITTLE, "post-copy": told(outage=0.05, time=1)})
+        assert kind(chosen) == "throttle"
+
+
+class TestExcluded:
+    def test_what_the_policy_does_not_permit(self) -> None:
+        _, _, weighed = choose(policy=VmPolicy())
+        said = excluded(weighed)
+        assert said["throttle"] == "the VM's policy does not permit slowing its vCPUs"
+        assert said["post-copy"] == "the VM's policy does not permit post-copy"
+        assert all(one.forecast is None for one in weighed if one.excluded)
+
+    @pytest.mark.parametrize(
+        ("feature", "name", "words"),
+        [
+            (Feature.MULTIFD, "2 channels", "several channels"),
+            (Feature.ZSTD, "2 channels, zstd", "zstd"),
+            (Feature.XBZRLE, "xbzrle", "xbzrle"),
+            (Feature.THROTTLE, "throttle", "slowing vCPUs"),
+            (Feature.POSTCOPY, "post-copy", "post-copy"),
+        ],
+    )
+    def test_what_a_host_lacks(self, feature: Feature, name: str, words: str) -> None:
+        without = ALL - {feature}
+        for source, destination, who in (
+            (without, ALL, "the source"),
+            (ALL, without, "the destination"),
+            (without, without, "the source and the destination"),
+        ):
+            _, _, weighed = choose(source=source, destination=destination)
+            assert excluded(weighed)[name] == f"{who} can't do {words}"
+
+    def test_compression_without_free_processors(self) -> None:
+        busy = HostRoom(cores=16, busy_fraction=0.9)
+        said = excluded(choose(rooms=(IDLE, busy))[2])
+        assert said["2 channels, zstd"] == (
+            "the destination has 1.6 of 16 cores free, and it would need 3"
+        )
+        assert "xbzrle" not in said
+        unknown = excluded(choose(rooms=(IDLE, HostRoom(cores=16)))[2])
+        assert "not known how busy the processors of the destination are" in unknown["xbzrle"]
+        assert "processors of the hosts" in excluded(choose(rooms=None)[2])["xbzrle"]
+
+    def test_compression_where_the_link_is_faster_than_it(self) -> None:
+        fast = excluded(choose(base=recipe(link=1.25e9))[2])
+        assert "carries" in fast["2 channels, zstd"]
+        assert "not known" in excluded(choose(base=recipe())[2])["2 channels, zstd"]
+        capped = replace(recipe(link=1.25e9), bandwidth_bytes_per_s=50.0 * MIB)
+        assert "2 channels, zstd" not in excluded(choose(base=capped)[2])
+
+    def test_channels_with_postcopy_where_both_could_be(self) -> None:
+        assert "exclude each other" in excluded(choose()[2])["2 channels, post-copy"]
+        assert "2 channels, post-copy" not in excluded(choose(policy=VmPolicy())[2])
+
+    def test_channels_that_one_stream_makes_needless(self) -> None:
+        capped = replace(BASE, bandwidth_bytes_per_s=50.0 * MIB)
+        assert "one channel fills the 50.0 MiB/s" in excluded(choose(base=capped)[2])["2 channels"]
+
+    def test_hosts_of_which_nothing_is_known_migrate_plainly(self) -> None:
+        none: frozenset[Feature] = frozenset()
+        chosen, why, weighed = choose(source=none, destination=none, rooms=None)
+        assert kind(chosen) == "plain"
+        assert "nothing else can be used" in why
+        assert len(excluded(weighed)) == len(weighed) - 1
+
+
+class TestBandwidth:
+    capped = replace(BASE, bandwidth_bytes_per_s=50.0 * MIB, bandwidth_is_hard=True)
+
+    def test_a_limited_stream_is_told_what_the_path_carries(self) -> None:
+        assert choose(base=self.capped)[0].switchover_bytes_per_s == SLOW_LINK
+        assert choose()[0].switchover_bytes_per_s is None
+
+    def test_unless_a_host_can_not_be_told(self) -> None:
+        chosen, _, weighed = choose(base=self.capped, source=ALL - {Feature.SWITCHOVER_HINT})
+        assert chosen.switchover_bytes_per_s is None
+        assert "limited bandwidth" in excluded(weighed)["plain, switch-over hint"]
+
+    def test_more_channels_for_a_link_that_needs_them_and_cores_that_carry_them(self) -> None:
+        big = HostRoom(cores=64, busy_fraction=0.1)
+        for rooms, channels in (((big, big), 5), ((IDLE, big), 4), (None, 2)):
+            weighed = choose(base=recipe(link=5e9), rooms=rooms)[2]
+            assert max(one.recipe.channels for one in weighed) == channels
+
+
+class TestWithTheRealForecast:
+    """512 MiB over 1 Gbit/s between hosts of two cores, as in the lab."""
+
+    lab = (HostRoom(cores=2, busy_fraction=0.5), HostRoom(cores=2, busy_fraction=0.2))
+
+    def choose(
+        self, rate: float, hot: float, **permitted: bool
+    ) -> tuple[Recipe, str, tuple[Alternative, ...]]:
+        seen = VmKnowledge(
+            vm=VmId("id-web1"),
+            observations=tuple(
+                DirtyObservation(
+                    window_s=window_s,
+                    written_bytes=min(rate * window_s, hot) * MIB,
+                    source=DirtySource.SAMPLED,
+                    taken_at_s=NOW_S - 10,
+                )
+                for window_s in (1.0, 2.0, 5.0)
+            ),
+        )
+        inputs = ForecastInputs(
+            memory_bytes=GIB // 2,
+            vcpus=1,
+            now_s=NOW_S,
+            resident_bytes=GIB // 2,
+            vm=seen,
+            link_bytes_per_s=125e6,
+        )
+        return choose_recipe(
+            recipe(start=0.02, most=0.3, link=125e6),
+            VmPolicy(may_throttle=permitted.get("throttle", False)),
+            ALL,
+            ALL,
+            lambda one: forecast(inputs, one),
+            rooms=self.lab,
+        )
+
+    @pytest.mark.parametrize(("rate", "hot"), [(0, 64), (5, 128), (25, 128)])
+    def test_plain_wins(self, rate: float, hot: float) -> None:
+        chosen, _, weighed = self.choose(rate, hot, throttle=True)
+        assert chosen.stream == "plain"
+        assert chosen.throttle is None
+        assert "cores free" in excluded(weighed)["2 channels, zstd"]
+
+    def test_a_guest_that_is_too_hot_gets_what_the_policy_permits(self) -> None:
+        without, _, _ = self.choose(400, 200)
+        assert without.throttle is None
+        chosen, why, weighed = self.choose(400, 200, throttle=True)
+        plain = next(one for one in weighed if one.name == "plain").forecast
+        assert plain is not None
+        assert plain.keeps_promise < 0.5
+        assert kind(chosen) in {"xbzrle", "throttle"}
+        assert "instead of" in why
