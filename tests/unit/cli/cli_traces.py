@@ -24,11 +24,13 @@ def _entry(after_s: float, event: str, who: str, what: str, **more: object) -> w
     )  # type: ignore[arg-type]
 
 
-def with_traces(migration: wire.MigrationDetail, *, postcopy: bool = False) -> wire.MigrationDetail:
-    """Give a migration the trace of a copy that is slow to converge."""
-    ends = ((2.0, 512.0), (6.2, 260.0), (8.6, 240.0), (10.8, 90.0), (11.7, 12.0))
+_ENDS = ((2.0, 512.0), (6.2, 260.0), (8.6, 240.0), (10.8, 90.0), (11.7, 12.0))
+_STOPPED_S = 11.9
+
+
+def _rounds_and_samples() -> tuple[list[wire.Round], list[wire.Sample]]:
     rounds, samples = [], []
-    for number, (ended_s, left) in enumerate(ends, start=1):
+    for number, (ended_s, left) in enumerate(_ENDS, start=1):
         throttle = 0.0 if number < 4 else 0.4
         rounds.append(
             wire.Round(
@@ -43,18 +45,20 @@ def with_traces(migration: wire.MigrationDetail, *, postcopy: bool = False) -> w
                 throttle_fraction=throttle,
             )
         )
-        until_s = ends[number][0] if number < len(ends) else 11.9
-        steps = 8
+        until_s = _ENDS[number][0] if number < len(_ENDS) else _STOPPED_S
         samples += [
             _sample(
-                ended_s + (until_s - ended_s) * step / steps,
-                left * (1 - step / (steps + 0.5)),
+                ended_s + (until_s - ended_s) * step / 8,
+                left * (1 - step / 8.5),
                 throttle_fraction=throttle,
             )
-            for step in range(1, steps)
+            for step in range(1, 8)
         ]
-    journal = [
-        migration.journal[0],
+    return rounds, samples
+
+
+def _orders() -> list[wire.JournalEntry]:
+    return [
         _entry(
             1.9, "start_ordered", "godwit", "tells kvm1 to start", pause_limit_s=0.02,
             bandwidth_bytes_per_s=110.0 * MIB,
@@ -68,8 +72,14 @@ def with_traces(migration: wire.MigrationDetail, *, postcopy: bool = False) -> w
             10.8, "pause_limit_ordered", "godwit", "sets the pause limit to 110 ms",
             ground="a round leaves 12 MiB", pause_limit_s=0.11,
         ),
-        _entry(11.9, "vcpus_stopped", "kvm1", "stopped the vCPUs for the switch-over"),
+        _entry(_STOPPED_S, "vcpus_stopped", "kvm1", "stopped the vCPUs for the switch-over"),
     ]  # fmt: skip
+
+
+def with_traces(migration: wire.MigrationDetail, *, postcopy: bool = False) -> wire.MigrationDetail:
+    """Give a migration the trace of a copy that is slow to converge."""
+    rounds, samples = _rounds_and_samples()
+    journal = [migration.journal[0], *_orders()]
     ended_s = 12.1
     if postcopy:
         journal.append(_entry(12.0, "postcopy_started", "kvm2", "runs the guest"))
@@ -80,29 +90,27 @@ def with_traces(migration: wire.MigrationDetail, *, postcopy: bool = False) -> w
         _entry(ended_s + 0.1, "found", "hosts", "say that kvm2 runs the guest, and only it"),
         _entry(ended_s + 1, "verify_ended", "godwit", "verified the guest on kvm2"),
     ]
-    result = migration.result
-    assert result is not None
+    assert migration.result is not None
+    measured = {
+        "total_s": 3.1,
+        "pause_s": 0.07,
+        "outage_s": 0.19,
+        "rounds": 5,
+        "outage_causes": (
+            "the vCPUs stood still for 70 ms",
+            "120 ms more passed until the guest was reached again over the network",
+        ),
+        "forwarding": "kvm2's bridge had learnt the guest's address",
+    }
     return migration.model_copy(
         update={
             "started_at_s": T0 + 1.9,
-            "stopped_at_s": T0 + 11.9,
+            "stopped_at_s": T0 + _STOPPED_S,
             "ended_at_s": T0 + ended_s + 1,
             "rounds": tuple(rounds),
             "samples": tuple(samples),
             "journal": tuple(journal),
             "pause_limit_s": 0.11,
-            "result": result.model_copy(
-                update={
-                    "total_s": 3.1,
-                    "pause_s": 0.07,
-                    "outage_s": 0.19,
-                    "rounds": 5,
-                    "outage_causes": (
-                        "the vCPUs stood still for 70 ms",
-                        "120 ms more passed until the guest was reached again over the network",
-                    ),
-                    "forwarding": "kvm2's bridge had learnt the guest's address",
-                }
-            ),
+            "result": migration.result.model_copy(update=measured),
         }
     )
