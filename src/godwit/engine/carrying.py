@@ -6,6 +6,7 @@ as the journal has it. Nothing is decided here.
 
 import contextlib
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from enum import Enum
 from typing import assert_never
 
@@ -18,6 +19,7 @@ from godwit.core.migration import (
     PostcopyOrdered,
     ThrottleOrdered,
 )
+from godwit.core.plan import Recipe
 from godwit.core.precopy import (
     GiveUp,
     Keep,
@@ -50,6 +52,10 @@ class Carrying:
         self._record = record
         self._source = source
         self._owed: set[_Means] = set()
+        #: Others share its link: how much it gets of it is not for steering to say. While it is
+        #: held for their sake nothing is concluded from how slowly it comes down.
+        self.is_shared = False
+        self.is_held = False
 
     def situation(self, *, path_is_healthy: bool) -> Situation:
         """What is in force right now, for the next decision."""
@@ -63,6 +69,11 @@ class Carrying:
             changed_at_s=migration.changed_at_s,
             path_is_healthy=path_is_healthy,
         )
+
+    def recipe(self) -> Recipe:
+        """What steering may do: it leaves the bandwidth alone that a link is divided by."""
+        recipe = self._record.migration.move.recipe
+        return replace(recipe, bandwidth_is_hard=True) if self.is_shared else recipe
 
     async def carry(self, order: Order) -> None:
         """Write the intent of an order, then give it together with all that is owed."""

@@ -9,6 +9,7 @@ from godwit.core.errors import GodwitError, Refused
 from godwit.core.migration import Accepted, Event, Migration, Phase, begin, is_ended, replay
 from godwit.core.model import MigrationId, Progress, Reservation
 from godwit.core.plan import Move, Plan
+from godwit.engine.links import Links
 from godwit.engine.notices import NoticeKind, Notices
 from godwit.engine.record import Record
 from godwit.engine.runner import Runner, World
@@ -44,6 +45,7 @@ class Migrations:
         self._notices = notices
         self._clock = clock
         self._make_world = make_world
+        self._links = Links()
         self._runners: dict[MigrationId, Runner] = {}
         self._tasks: dict[MigrationId, asyncio.Task[Migration]] = {}
         self._ended: dict[MigrationId, Migration] = {}
@@ -91,7 +93,12 @@ class Migrations:
         )
         others = tuple((one.vm, one.destination) for one in plan.moves)
         # Made first: a host that has left the inventory must not leave a birth without a life.
-        runner = Runner(self._record(begin(accepted)), self._make_world(), together_with=others)
+        runner = Runner(
+            self._record(begin(accepted)),
+            self._make_world(),
+            together_with=others,
+            links=self._links,
+        )
         self._journal.accept(accepted)
         self._launch(runner, runner.run)
         self._notices.publish(
@@ -113,7 +120,7 @@ class Migrations:
                 self._journal.mark_ended(migration_id)
                 continue
             try:
-                runner = Runner(self._record(migration), world)
+                runner = Runner(self._record(migration), world, links=self._links)
             except GodwitError:
                 continue  # its host left the inventory: shown as it is, and nothing can be asked
             adopted.append(migration_id)
@@ -257,6 +264,7 @@ class Migrations:
         }
         if ending:
             await asyncio.wait(ending, timeout=_ENDING_S)
+        await self._links.close()
         tasks = [task for task in self._tasks.values() if not task.done()]
         for task in tasks:
             task.cancel()

@@ -28,6 +28,7 @@ from godwit.engine.announcing import Announcing
 from godwit.engine.companions import Companion, Companions
 from godwit.engine.confirmation import ADOPTED_AFTER_S, JOB_LINGERS_S, Confirmation
 from godwit.engine.fleet import Fleet
+from godwit.engine.links import Links
 from godwit.engine.outage import ICMP_EVERY_S, OutageWatch
 from godwit.engine.preconditions import what_broke
 from godwit.engine.record import Record
@@ -71,6 +72,7 @@ class Runner:
         world: World,
         *,
         together_with: tuple[tuple[VmId, HostName], ...] = (),
+        links: Links | None = None,
     ) -> None:
         self.record = record
         self._world = world
@@ -79,6 +81,7 @@ class Runner:
         self._source = world.fleet.hypervisor(move.source)
         self._destination = world.fleet.hypervisor(move.destination)
         self._companions = Companions(world.companions, record)
+        self._links = links or Links()
         self._watch = Watch(record, self._source, self._destination, world.clock, world.limits)
         self._outage: OutageWatch | None = None
         self._announcing = Announcing(
@@ -116,7 +119,7 @@ class Runner:
         self._was_persistent = vm.persistent
         self._announcing.meet(vm)
         self._announcing.look_before()
-        await self._watch.open()
+        await self._open()
         await self._open_outage(vm)
         await self._companions.before_start()
         if self.record.migration.is_ended:
@@ -147,7 +150,7 @@ class Runner:
     async def _from_doubt(self) -> Migration:
         try:
             if self.record.phase in {Phase.CONFIRMING, Phase.UNKNOWN}:
-                await self._watch.open()
+                await self._open()
                 await self._finish()
             await self._companions.ended()
         finally:
@@ -291,7 +294,13 @@ class Runner:
             return False
         return not isinstance(self._call.exception(), OutcomeUnknown)
 
+    async def _open(self) -> None:
+        await self._watch.open()
+        self._links.join(self.record, self._watch.carrying)
+        self._watch.when_moved = self._links.look
+
     async def _close(self) -> None:
+        self._links.leave(self.record.migration.id)
         await self._companions.close()
         await self._announcing.close()
         if self._outage is not None:

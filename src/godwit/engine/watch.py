@@ -26,7 +26,7 @@ from godwit.core.migration import (
     VcpusStopped,
 )
 from godwit.core.model import Presence, Progress, Round, RunState
-from godwit.core.precopy import GiveUp, steer
+from godwit.core.precopy import GiveUp, Keep, steer
 from godwit.core.units import MIB
 from godwit.engine.carrying import Carrying
 from godwit.engine.endings import judge_call, not_converging, stalled, stuck
@@ -104,6 +104,8 @@ class Watch:
         self.stats: MigrationStats | None = None
         #: Called, possibly often, when a switch-over may be near.
         self.when_near: Callable[[], None] = lambda: None
+        #: Called at each reading of the statistics.
+        self.when_moved: Callable[[], None] = lambda: None
 
     async def open(self) -> None:
         """Subscribe to both hosts' events; before the migrate call, so that none is missed."""
@@ -302,6 +304,7 @@ class Watch:
             self._path_is_healthy = False
         self._tracing.add(progress)
         self._record.show_progress(progress)
+        self.when_moved()
         within_s = self._limits.near_s * progress.bandwidth_bytes_per_s
         if progress.remaining_bytes < max(within_s, _NEAR_BYTES):
             self.when_near()
@@ -336,9 +339,11 @@ class Watch:
         await self._steer()
 
     async def _steer(self) -> None:
-        migration = self._record.migration
+        if self.carrying.is_held:
+            await self.carrying.carry(Keep(why="others have the link first"))
+            return
         situation = self.carrying.situation(path_is_healthy=self._path_is_healthy)
-        order = steer(migration.move.recipe, migration.rounds, situation)
+        order = steer(self.carrying.recipe(), self._record.migration.rounds, situation)
         if isinstance(order, GiveUp):
             await self._cancel(failure=not_converging(order))
         else:

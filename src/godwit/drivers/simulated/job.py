@@ -15,12 +15,13 @@ may run by then. That window is libvirt's own, and it is here on purpose.
 """
 
 import asyncio
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from godwit.core.errors import Aborted, DriverError, OutcomeUnknown, StepRefused
-from godwit.core.model import Progress, RunState
+from godwit.core.model import HostName, Progress, RunState
 from godwit.drivers.simulated.machine import Copy, Machine
 from godwit.drivers.simulated.points import Point
 from godwit.drivers.simulated.postcopy import Postcopy, StreamBroke
@@ -88,6 +89,18 @@ class Job:
         self._paused_s = 0.0
         self.precopy = Precopy(world, self)
         self.task = world.spawn(self._run())
+
+    @property
+    def ends(self) -> frozenset[HostName]:
+        """The hosts whose links the stream takes."""
+        return frozenset({self.source.name, self.destination.name})
+
+    @property
+    def limit_bytes_per_s(self) -> float:
+        """The limit of the stream; QEMU lifts it for the switch-over and for a post-copy."""
+        limit = self.copy.bandwidth_bytes_per_s
+        lifted = self.point.value >= Point.SWITCH.value
+        return math.inf if limit is None or lifted else limit
 
     # What the controller may ask.
 

@@ -110,6 +110,4 @@ class Precopy:
             self._job.check()
 
     def _rate(self) -> float:
-        rate = self._world.data_rate(self._job) if self._job.is_sending else 0.0
-        limit = self._job.copy.bandwidth_bytes_per_s
-        return rate if limit is None else min(rate, limit)
+        return self._world.data_rate(self._job) if self._job.is_sending else 0.0

@@ -159,20 +159,26 @@ class SimulatedWorld:
         return both_on and self.network.joins_daemons(one.name, other.name)
 
     def data_rate(self, job: Job) -> float:
-        """What a stream gets of the links that it shares with others."""
-        ends = {job.source.name, job.destination.name}
+        """What a stream gets of the links that it shares with others, within its own limit."""
         if not (job.source.powered and job.destination.powered):
             return 0.0
         if not self.network.carries_data(job.source.name, job.destination.name):
             return 0.0
-        sharing = max(
-            sum(
-                one.is_sending and end in {one.source.name, one.destination.name}
-                for one in self.jobs
-            )
-            for end in ends
+        return min(
+            self._fair_rate(job, [one for one in self.jobs if one.is_sending and end in one.ends])
+            for end in job.ends
         )
-        return self.network.data_bytes_per_s / max(1, sharing)
+
+    def _fair_rate(self, job: Job, sharing: list[Job]) -> float:
+        """An equal part of one link, and of what those leave who are limited to less."""
+        free = self.network.data_bytes_per_s
+        limits = sorted(one.limit_bytes_per_s for one in sharing if one is not job)
+        for at, limit in enumerate(limits):
+            part = free / (len(limits) - at + 1)
+            if limit >= part:
+                return min(part, job.limit_bytes_per_s)
+            free -= limit
+        return min(free, job.limit_bytes_per_s)
 
     def start_migration(self, source: Machine, copy: Copy, order: MigrationOrder) -> Job:
         """Begin a peer-to-peer migration."""
