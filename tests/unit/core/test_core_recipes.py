@@ -144,6 +144,12 @@ class TestOthersWin:
         assert kind(choose({"multifd-2": told(time=5)})[0]) == "multifd-2"
         assert kind(choose({"multifd-2-zstd": told(sent=400)})[0]) == "multifd-2-zstd"
 
+    def test_but_not_by_a_guess(self) -> None:
+        sure = told(time=5)
+        guess = replace(sure, total_s=Range(low=3, likely=5, high=12))
+        assert kind(choose({"xbzrle": sure})[0]) == "xbzrle"
+        assert kind(choose({"xbzrle": guess})[0]) == "plain"
+
     def test_but_not_by_time_at_the_price_of_outage(self) -> None:
         assert kind(choose({"multifd-2": told(time=5, outage=0.4)})[0]) == "plain"
 
@@ -291,7 +297,7 @@ class TestWithTheRealForecast:
             rooms=self.lab,
         )
 
-    @pytest.mark.parametrize(("rate", "hot"), [(0, 64), (5, 128), (25, 128)])
+    @pytest.mark.parametrize(("rate", "hot"), [(0, 64), (5, 128), (25, 128), (70, 256)])
     def test_plain_wins(self, rate: float, hot: float) -> None:
         chosen, _, weighed = self.choose(rate, hot, throttle=True)
         assert chosen.stream == "plain"

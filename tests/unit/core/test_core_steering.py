@@ -123,6 +123,28 @@ class TestRaised:
         assert bounded.limit_s == pytest.approx(0.092)
 
 
+class TestFixedPart:
+    """The promise is the whole pause, and sending the rest is only a part of it."""
+
+    def test_the_limit_leaves_room_for_what_else_the_pause_takes(self) -> None:
+        now = Situation(pause_limit_s=0.03, pause_fixed_s=0.05)
+        order = steer(recipe(most=0.3), rounds(26, 26, 26), now)
+        assert isinstance(order, RaisePause)
+        assert order.limit_s == pytest.approx((0.3 - 0.05) * 0.93)
+
+    def test_the_longer_pause_of_the_last_resort_likewise(self) -> None:
+        longer = replace(recipe(most=0.3), pause_longer_s=1.0)
+        now = Situation(pause_limit_s=0.2325, pause_fixed_s=0.05)
+        order = steer(longer, rounds(*[80] * 8, limit=0.2325), now)
+        assert isinstance(order, RaisePause)
+        assert order.limit_s == pytest.approx((1.0 - 0.05) * 0.93)
+
+    def test_where_it_takes_all_of_the_promise_the_limit_stays_as_it_began(self) -> None:
+        now = Situation(pause_limit_s=0.03, pause_fixed_s=0.5)
+        order = steer(recipe(most=0.3), rounds(*[80] * 8, limit=0.03), now)
+        assert isinstance(order, GiveUp)
+
+
 class TestUnsteady:
     """Guests whose rounds differ: the limit goes to their better moments, and only in steps."""
 

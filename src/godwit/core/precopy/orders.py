@@ -27,6 +27,8 @@ class Situation:
     ``path_is_healthy`` is False when the control connection to either host was lost since the
     start, or memory stopped moving for a while: then post-copy is not begun. ``is_held``: another
     migration has the link for now, so that these rounds are slow and say nothing.
+    ``pause_fixed_s`` is what the pause will take beside sending the rest (device state, buffers,
+    the hypervisors' turns), as learnt of this path: the limit leaves room for it. 0: not known.
     """
 
     pause_limit_s: float
@@ -36,6 +38,7 @@ class Situation:
     changed_at_s: float | None = None
     path_is_healthy: bool = True
     is_held: bool = False
+    pause_fixed_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,22 +11,25 @@ from godwit.core.units import format_bytes, format_duration, format_fraction, fo
 __all__ = ["remedy_of"]
 
 
-def remedy_of(recipe: Recipe, situation: Situation, trend: Trend) -> str:
-    """Name what the policy could permit, the least disturbing first."""
+def remedy_of(recipe: Recipe, situation: Situation, trend: Trend, *, limit_s: float) -> str:
+    """Name what the policy could permit, the least disturbing first.
+
+    ``limit_s`` is what the promise leaves for sending the rest.
+    """
     rest_bytes = trend.best_pause_s * trend.bandwidth_bytes_per_s
     options = ["move it when it writes less"]
     if recipe.bandwidth_is_hard and situation.bandwidth_bytes_per_s is not None:
         options.append(
             f"lift the bandwidth limit of {format_rate(situation.bandwidth_bytes_per_s)} (the"
-            f" promise needs {format_rate(rest_bytes / recipe.pause_max_s)})"
+            f" promise needs {format_rate(rest_bytes / limit_s)})"
         )
     else:
         options.append(
-            f"give it a link with {format_rate(rest_bytes / recipe.pause_max_s)} of bandwidth, for"
-            f" {format_bytes(rest_bytes)} within {format_duration(recipe.pause_max_s)}"
+            f"give it a link with {format_rate(rest_bytes / limit_s)} of bandwidth, for"
+            f" {format_bytes(rest_bytes)} within {format_duration(limit_s)}"
         )
     if recipe.throttle is None:
-        share = max(0.0, 1 - recipe.pause_max_s / trend.best_pause_s)
+        share = max(0.0, 1 - limit_s / trend.best_pause_s)
         options.append(
             f"permit slowing its vCPUs (it must leave {format_fraction(share)} less in a round)"
         )
@@ -41,6 +44,6 @@ def remedy_of(recipe: Recipe, situation: Situation, trend: Trend) -> str:
             "mend the path between the hosts: it was not healthy, so post-copy, though permitted,"
             " was not begun"
         )
-    longer_s = trend.best_pause_s * 1.15
+    longer_s = trend.best_pause_s * 1.15 + situation.pause_fixed_s
     options.append(f"allow a pause of {format_duration(longer_s)} for this VM")
     return f"{options[0].capitalize()}; {'; '.join(options[1:-1])}; or {options[-1]}."
