@@ -323,5 +323,5 @@ def _spread(seen: Sequence[DirtyObservation], levels: list[float], now_s: float)
 def _wandered(seen: Sequence[DirtyObservation], now_s: float) -> float:
     """What no number of observations takes away: their age, and what their source gets wrong."""
     newest_s = max(one.taken_at_s for one in seen)
-    systematic = 0.04 if any(one.source is DirtySource.COPIED for one in seen) else 0.07
+    systematic = 0.04 if any(one.source is DirtySource.COPIED for one in seen) else 0.12
     return math.hypot(systematic, drift(now_s - newest_s, _DRIFT_PER_HOUR, _DRIFT_MOST))

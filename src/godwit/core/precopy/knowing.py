@@ -19,6 +19,10 @@ _UNTOUCHED_BYTES: Final = 18.0 * MIB
 _UNTOUCHED_ERROR_BYTES: Final = 4.0 * MIB
 
 
+#: First passes that are not slower than this are held up by the path alone.
+_SLOWER: Final = 0.85
+
+
 def _drawn(known: Known, wide: float) -> float:
     return known.value * math.exp(known.spread_fraction * wide)
 
@@ -107,9 +111,12 @@ class Carrier:
     def way(self, *, speed: float, first: float, wire: float, busy: float, phase: float) -> Way:
         """The stream of one scenario; standard normals, ``busy`` and ``phase`` shares."""
         bandwidth = _drawn(self.speed, speed)
+        first_bandwidth = bandwidth
+        if self.first.value < _SLOWER * self.speed.value:
+            first_bandwidth = min(bandwidth, _drawn(self.first, first))
         return Way(
             bandwidth_bytes_per_s=bandwidth,
-            first_bytes_per_s=min(bandwidth, _drawn(self.first, first)),
+            first_bytes_per_s=first_bandwidth,
             wire_fraction=_drawn(self.first_wire, wire),
             again_fraction=_drawn(self.wire, wire),
             busy_fraction=busy,

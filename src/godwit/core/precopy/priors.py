@@ -57,7 +57,7 @@ class Known:
 
 
 #: From the order to the start of the copy: libvirt prepares the destination. Lab: 0.38-0.97 s.
-SETUP_S: Final = Known(value=0.46, spread_fraction=0.16)
+SETUP_S: Final = Known(value=0.46, spread_fraction=0.2)
 #: From the running destination to the confirmed end. Lab: 0.21-0.23 s, confirmation a little later.
 ENDING_S: Final = Known(value=0.22, spread_fraction=0.15)
 #: The pause beyond sending the rest and what sockets hold: device state, libvirt's turn, resuming.
