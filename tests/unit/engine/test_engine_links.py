@@ -73,6 +73,44 @@ async def test_a_link_of_unknown_speed_is_not_divided(stage: Stage) -> None:
     assert not any(shares(stage, one) for one in started)
 
 
+async def test_how_a_link_is_divided_is_not_for_steering_to_say(stage: Stage) -> None:
+    """Guests just hot enough to stall: alone, steering would lift the limit of each."""
+    for name in NAMES:
+        stage.world.add_guest(
+            "a",
+            guest(
+                name,
+                memory_bytes=128 * MIB,
+                working_set_bytes=96 * MIB,
+                dirty_bytes_per_s=200.0 * MIB,
+            ),
+        )
+    controller = await stage.start()
+    started = await start_all(stage, controller, link_bytes_per_s=LINK)
+    ended = await all_settled(stage, controller, started)
+
+    assert {one.phase for one in ended} == {Phase.FAILED}
+    for one in started:
+        for event in SqlJournal(stage.database).life(one)[1]:
+            if isinstance(event, BandwidthOrdered):
+                assert event.why.startswith(("shares the link", "it has the link")), event.why
+
+
+async def test_nothing_is_concluded_of_one_that_is_held_for_the_sake_of_others(
+    stage: Stage,
+) -> None:
+    stage.world.add_guest("a", guest(working_set_bytes=64 * MIB, dirty_bytes_per_s=800.0 * MIB))
+    controller = await stage.start()
+    one = await stage.migrate_by(controller, pause_max_s=0.1)
+    carrying = controller._migrations._runners[one]._watch.carrying
+    carrying.is_held = True
+    await stage.world.clock.sleep(60.0)
+    assert controller.migration(one).phase is Phase.COPYING
+    assert "PauseLimitOrdered" not in stage.written(one)
+    carrying.is_held = False
+    assert (await stage.settled(controller, one, within_s=60.0)).phase is Phase.FAILED
+
+
 async def test_those_that_wait_are_not_given_up_for_it(stage: Stage) -> None:
     """A wait of minutes at a trickle, with rounds that bring nothing."""
     fill(stage)
@@ -99,7 +137,9 @@ async def test_the_last_one_gets_back_what_it_had(stage: Stage) -> None:
     assert first.bandwidth_bytes_per_s is None
 
 
-async def test_no_share_is_more_than_a_person_permits(stage: Stage) -> None:
+async def test_no_share_is_more_than_a_person_permits(
+    stage: Stage, caplog: pytest.LogCaptureFixture
+) -> None:
     fill(stage)
     controller = await stage.start()
     hard = {"bandwidth_bytes_per_s": 90e6, "bandwidth_is_hard": True}
@@ -109,6 +149,7 @@ async def test_no_share_is_more_than_a_person_permits(stage: Stage) -> None:
     given = [rate for one in started for rate in shares(stage, one)]
     assert given
     assert all(rate is not None and rate <= 90e6 for rate in given)
+    assert "could not be divided" not in caplog.text, "a larger one was tried"
 
 
 @pytest.mark.parametrize("together", [True, False])
@@ -133,6 +174,8 @@ async def test_a_share_of_a_dead_controller_does_not_stay_for_ever(
     controller = await stage.start()
     ended = await all_settled(stage, controller, started)
 
+    if not together:
+        assert shares(stage, kept[0])[-1] is None, "back to what its recipe says"
     for one in ended:
         assert one.phase is (Phase.DONE if one.id in kept else Phase.FAILED)
         copies = stage.world.machines[HostName(A)].copies
