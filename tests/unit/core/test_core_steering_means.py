@@ -140,6 +140,14 @@ class TestOrder:
         assert kinds(ended) == []
         assert ended.residual_s is not None
 
+    def test_one_that_only_needs_all_of_its_promise_meets_none_of_them_either(self) -> None:
+        """With a limit of a second it writes again half of what is left to be sent."""
+        warm = Dirtying(lasts_s=1e9, dirty_bytes_per_s=150.0 * MIB, working_set_bytes=200.0 * MIB)
+        every = replace(recipe(start=0.02, most=1.0), throttle=Throttle(), postcopy=True)
+        ended = run(Guest(memory_bytes=GIB, phases=(warm,)), every, LINK, rounds_max=300)
+        assert kinds(ended) == [RaisePause]
+        assert ended.residual_s is not None
+
 
 class TestWaiting:
     def test_a_change_is_judged_by_the_rounds_after_it(self) -> None:

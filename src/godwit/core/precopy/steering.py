@@ -141,10 +141,10 @@ class _Case:
         """Whether the curve of what it writes says, twice, that it settles far too high."""
         trend = self.trend
         limit_bytes = trend.bandwidth_bytes_per_s * self.longest_s
-        now_bytes = trend.settles_bytes(limit_bytes) or 0.0
-        before_bytes = trend.settles_bytes(limit_bytes, before=1) or 0.0
-        enough = len(trend.rounds) > _STALLED
-        return enough and min(now_bytes, before_bytes) > _HOPELESS * limit_bytes
+        return len(trend.rounds) > _STALLED and all(
+            (trend.settles_bytes(limit_bytes, before=before) or 0.0) > _HOPELESS * limit_bytes
+            for before in (0, 1)
+        )
 
     @property
     def at_top(self) -> tuple[Round, ...]:

@@ -32,6 +32,9 @@ _SLOPE: Final = -0.003
 #: Two windows this many times apart show whether the guest writes the same pages again.
 _APART: Final = 1.15
 
+#: Halvings of an interval: far below what rounds can tell.
+_BISECTIONS: Final = 24
+
 #: What a guest left longer ago than this says little of what it will leave next.
 _RECENT_ROUNDS: Final = 8
 
@@ -199,7 +202,7 @@ def _fixed_point_bytes(
 
 def _bisect(falling: Callable[[float], float], low: float, high: float) -> float:
     """Where a function that is first above and then below zero crosses it."""
-    for _ in range(60):
+    for _ in range(_BISECTIONS):
         middle = (low + high) / 2
         if falling(middle) > 0:
             low = middle
