@@ -64,8 +64,8 @@ ENDING_S: Final = Known(value=0.22, spread_fraction=0.15)
 PAUSE_FIXED_S: Final = Known(value=0.042, spread_fraction=0.35)
 #: What a client sees beyond the pause: the network learns the new place. Lab: 21-185 ms.
 OUTAGE_EXTRA_S: Final = Known(value=0.095, spread_fraction=0.5)
-#: The same when it switches to post-copy: the guest waits for the pages that it needs first.
-POSTCOPY_STALL_S: Final = Known(value=0.45, spread_fraction=0.6)
+#: The same when it switches to post-copy: the guest waits for pages. Lab: 0.14-0.68 s, five moves.
+POSTCOPY_STALL_S: Final = Known(value=0.25, spread_fraction=0.7)
 #: Counted as sent, but still in the buffers of sockets and of the network when the guest stops.
 BUFFERED_BYTES: Final = 1.3e6
 
