@@ -4,6 +4,7 @@ How right a forecast is stands elsewhere; here it is only seen that the planner 
 """
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -17,6 +18,7 @@ from godwit.core.model import (
     Estimate,
     Feature,
     Forecast,
+    Host,
     HostName,
     Knowledge,
     PathKey,
@@ -27,7 +29,7 @@ from godwit.core.model import (
     VmKnowledge,
     VmPolicy,
 )
-from godwit.core.plan import Plan, Recipe, Throttle
+from godwit.core.plan import Move, Plan, Recipe, Throttle
 from godwit.core.planner import (
     PauseSettings,
     link_share,
@@ -144,6 +146,69 @@ class TestForecast:
         whole = _forecast(_cluster(resident_bytes=4 * GIB)).sent_bytes.likely
         part = _forecast(_cluster(resident_bytes=GIB)).sent_bytes.likely
         assert part < 0.5 * whole
+
+
+class TestRecipe:
+    def hosts(self, **changes: Any) -> list[Host]:
+        observed = {"features": frozenset(Feature), "migration_link_bytes_per_s": GIGABIT}
+        return [host(name, **(observed | changes)) for name in ("h1", "h2")]
+
+    def move(self, *known: VmKnowledge, hosts: list[Host] | None = None, **policy: Any) -> Move:
+        moving = vm(policy=VmPolicy(**policy))
+        seen = cluster(hosts or self.hosts(), [moving])
+        seen = replace(seen, known=Knowledge(vms={one.vm: one for one in known}))
+        return plan_migration(seen, moving, destination=H2, settings=ASKED_NOTHING).moves[0]
+
+    def excluded(self, move: Move) -> dict[str, str]:
+        return {one.name: one.excluded for one in move.alternatives if one.excluded}
+
+    def test_the_plan_keeps_what_was_weighed_the_chosen_first(self) -> None:
+        move = self.move(_writes(1e6))
+        first = move.alternatives[0]
+        assert (first.recipe, first.forecast) == (move.recipe, move.forecast)
+        assert first.name == "plain"
+        assert "plain pre-copy" in move.recipe_reason
+        assert len(move.alternatives) > 3
+
+    def test_what_the_policy_permits_is_taken_where_it_is_needed(self) -> None:
+        permits = {"may_throttle": True, "may_postcopy": True}
+        calm = self.move(_writes(1e6), **permits).recipe
+        assert (calm.throttle, calm.postcopy) == (None, False)
+        hot = self.move(_writes(300e6), pause_max_s=0.3, **permits)
+        assert hot.recipe.throttle is not None or hot.recipe.postcopy
+        assert hot.forecast.converges > 0.8
+
+    def test_what_is_not_permitted_or_not_possible_has_its_reason(self) -> None:
+        assert "policy" in self.excluded(self.move())["post-copy"]
+        lacking = self.hosts(features=frozenset())
+        told = self.excluded(self.move(hosts=lacking, may_postcopy=True))
+        assert "can't do" in told["post-copy"]
+
+    def test_how_busy_the_hosts_are_counts(self) -> None:
+        idle, busy, unknown = (
+            self.excluded(self.move(hosts=self.hosts(cores=8, busy_cores=cores)))
+            for cores in (0.0, 7.5, None)
+        )
+        assert "xbzrle" not in idle
+        assert "0.5 of 8 cores free" in busy["xbzrle"]
+        assert "not known" in unknown["xbzrle"]
+
+    def test_in_a_plan_of_many_moves_only_what_is_needed_is_weighed(self) -> None:
+        names = [f"web{n}" for n in range(12)]
+        hot = set(names[:4])
+        vms = [
+            vm(name, policy=VmPolicy(pause_max_s=0.3, may_postcopy=name in {"web0", "web1"}))
+            for name in names
+        ]
+        known = {VmId(f"id-{name}"): _writes(300e6 if name in hot else 1e6, name) for name in names}
+        seen = replace(cluster(self.hosts(), vms), known=Knowledge(vms=known))
+        plan = plan_drain(seen, H1, parallel=1, settings=ASKED_NOTHING)
+        for move in plan.moves:
+            needed = move.vm_name in {"web0", "web1"}
+            assert move.recipe.postcopy is needed
+            assert len(move.alternatives) == (2 if needed else 1)
+            assert move.alternatives[0].forecast == move.forecast
+            assert bool(move.warnings) == (move.vm_name in hot and not needed)
 
 
 class TestWarning:

@@ -5,6 +5,7 @@ and the order by urgency are not planned here yet.
 """
 
 from dataclasses import replace
+from typing import Final
 
 from godwit.core.model import Cluster, HostName, PlanId, Vm, VmId
 from godwit.core.plan import Move, Plan, PlanKind, Unplaced
@@ -13,6 +14,9 @@ from godwit.core.planner.place import choose_destination, explain
 from godwit.core.planner.settings import PauseSettings, recipe_for
 
 __all__ = ["drain_outlook", "place_drain", "plan_drain"]
+
+#: In plans of more moves than this, a person has to wait too long for every recipe to be weighed.
+_WEIGHED_MOST: Final = 8
 
 
 def plan_drain(cluster: Cluster, host: HostName, *, parallel: int, settings: PauseSettings) -> Plan:
@@ -24,7 +28,12 @@ def plan_drain(cluster: Cluster, host: HostName, *, parallel: int, settings: Pau
 
 def drain_outlook(cluster: Cluster, plan: Plan, move: Move) -> Move:
     """Return a move of a drain with its outlook: all of them leave over the same link."""
-    return with_outlook(cluster, move, share_fraction=link_share(cluster, move, plan))
+    return with_outlook(
+        cluster,
+        move,
+        share_fraction=link_share(cluster, move, plan),
+        weigh_all=len(plan.moves) <= _WEIGHED_MOST,
+    )
 
 
 def place_drain(

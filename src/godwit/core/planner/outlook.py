@@ -10,8 +10,7 @@ from typing import Final
 
 from godwit.core.model import Cluster, Feature, Forecast, HostName, PathKey, Range, Vm
 from godwit.core.plan import Alternative, Move, Plan, Recipe
-from godwit.core.precopy import ForecastInputs, forecast
-from godwit.core.precopy.recipes import HostRoom, choose_recipe
+from godwit.core.precopy import ForecastInputs, HostRoom, choose_recipe, forecast
 from godwit.core.units import format_duration
 
 __all__ = ["link_share", "total_time", "with_outlook", "with_total"]
