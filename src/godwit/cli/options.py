@@ -23,6 +23,7 @@ __all__ = [
     "YesOption",
     "build_request",
     "examples",
+    "planning_words",
     "read_labels",
     "read_option",
 ]
@@ -103,6 +104,12 @@ def read_labels(texts: list[str]) -> dict[str, str]:
             )
         labels[key] = value
     return labels
+
+
+def planning_words(*, measure: bool) -> str:
+    """Say what a plan waits for."""
+    says = "reading the hosts"
+    return f"{says}, and how fast memory is written" if measure else says
 
 
 def build_request(kind: type[_Model], options: dict[str, str], **fields: Any) -> _Model:  # noqa: ANN401

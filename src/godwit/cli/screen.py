@@ -7,6 +7,7 @@ printed can be searched.
 import json
 import sys
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from pydantic import BaseModel
@@ -68,6 +69,12 @@ class Screen:
     def show(self, what: RenderableType) -> None:
         """Print something of Rich's."""
         self.console.print(what, crop=False)
+
+    def busy(self, text: str) -> AbstractContextManager[object]:
+        """Say on a terminal that something takes its time, and take it back when it is over."""
+        if self.is_json or not self.is_terminal:
+            return nullcontext()
+        return self.console.status(text)
 
     def note(self, text: str) -> None:
         """Say something beside the answer, on the error stream."""

@@ -68,7 +68,11 @@ class VmKnowledge(Reply):
 
 
 class Path(Reply):
-    """What moves over one path have shown: bytes per second, and fixed costs in seconds."""
+    """What moves over one path have shown: bytes per second, and fixed costs in seconds.
+
+    ``first_bandwidth`` is that of first passes; ``wire`` is what a byte of memory takes on the wire
+    when it is sent again compressed.
+    """
 
     source: str
     destination: str
@@ -78,6 +82,8 @@ class Path(Reply):
     ending: Estimate | None
     pause_fixed: Estimate | None
     outage_extra: Estimate | None
+    first_bandwidth: Estimate | None = None
+    wire: Estimate | None = None
 
 
 class Calibration(Reply):
@@ -173,6 +179,8 @@ def paths_to_wire(paths: Mapping[model.PathKey, model.PathKnowledge]) -> tuple[P
             ending=_estimate(known.ending),
             pause_fixed=_estimate(known.pause_fixed),
             outage_extra=_estimate(known.outage_extra),
+            first_bandwidth=_estimate(known.first_bandwidth),
+            wire=_estimate(known.wire),
         )
         for key, known in sorted(
             paths.items(), key=lambda one: (one[0].source, one[0].destination, one[0].stream)

@@ -96,6 +96,9 @@ def test_rounds_that_do_not_shrink_have_no_end_in_sight() -> None:
     assert left is not None
     assert left.converging is False
     assert left_words(left) == "at least 1.0 s left, no end in sight"
+    between = time_left(_migration(), _progress(5, 110), _rounds(500, 300, 400, 350))
+    assert between is not None
+    assert between.converging is False, "better than the last round, and not than the best"
     burst_over = time_left(_migration(), _progress(5, 110), _rounds(500, 300, 320, 200))
     assert burst_over is not None
     assert burst_over.converging is True, "it is the best round that counts"

@@ -65,3 +65,11 @@ def test_the_points_between_the_rounds_are_collected_in_order() -> None:
     points = wire.samples_to_wire(events)
     assert [one.remaining_bytes for one in points] == [10, 5]
     assert points[1].throttle_fraction == 0.4
+
+
+def test_a_limit_of_the_stream_is_told_as_a_number_too() -> None:
+    limited = BandwidthOrdered(at_s=NOW_S, bytes_per_s=1e8, why="a stall")
+    assert told(limited).bandwidth_bytes_per_s == 1e8
+    assert (
+        told(BandwidthOrdered(at_s=NOW_S, bytes_per_s=None, why="")).bandwidth_bytes_per_s is None
+    )

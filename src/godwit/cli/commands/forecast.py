@@ -12,6 +12,7 @@ from godwit.cli.options import (
     OutputOption,
     build_request,
     examples,
+    planning_words,
     read_option,
 )
 from godwit.core.errors import BadValue
@@ -87,7 +88,9 @@ def _forecast(
         measure=not no_measure,
     )
     with open_session(ctx, screen) as session:
-        _show(screen, session.client.make_plan(asked))
+        with screen.busy(planning_words(measure=not no_measure)):
+            plan = session.client.make_plan(asked)
+        _show(screen, plan)
 
 
 def _show(screen: "Screen", plan: "wire.Plan") -> None:

@@ -16,6 +16,7 @@ from godwit.cli.options import (
     YesOption,
     build_request,
     examples,
+    planning_words,
     read_option,
 )
 from godwit.core.units import parse_duration, parse_rate
@@ -75,7 +76,8 @@ def _migrate(
     screen = Screen(output)
     refuse_unless_asked(screen, yes=yes, dry_run=dry_run)
     with open_session(ctx, screen) as session:
-        plan = session.client.make_plan(asked)
+        with screen.busy(planning_words(measure=not no_measure)):
+            plan = session.client.make_plan(asked)
         present(screen, plan, dry_run=dry_run)
         carry_out(
             session,

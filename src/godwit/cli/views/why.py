@@ -138,7 +138,7 @@ def _show_paths(screen: Screen, paths: Sequence[wire.Path], now_s: float, *, sou
         (
             one.destination,
             one.stream,
-            "-" if one.bandwidth is None else format_rate(one.bandwidth.value),
+            _carries(one),
             *(_cost(cost) for cost in (one.setup, one.ending, one.pause_fixed, one.outage_extra)),
             str(max((cost.count for cost in _costs(one)), default=0)),
             _age(one, now_s),
@@ -151,8 +151,21 @@ def _show_paths(screen: Screen, paths: Sequence[wire.Path], now_s: float, *, sou
     screen.line("START, END, PAUSE and OUTAGE are fixed costs, beside the sending.", style="dim")
 
 
+def _carries(path: wire.Path) -> str:
+    # A move that came to its end in the first pass taught nothing of the later ones.
+    bandwidth = path.bandwidth or path.first_bandwidth
+    return "-" if bandwidth is None else format_rate(bandwidth.value)
+
+
 def _costs(path: wire.Path) -> list[wire.Estimate]:
-    found = (path.bandwidth, path.setup, path.ending, path.pause_fixed, path.outage_extra)
+    found = (
+        path.bandwidth,
+        path.first_bandwidth,
+        path.setup,
+        path.ending,
+        path.pause_fixed,
+        path.outage_extra,
+    )
     return [one for one in found if one is not None]
 
 
