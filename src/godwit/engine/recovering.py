@@ -2,16 +2,19 @@
 
 Nothing is ever resumed or ended here: the guest runs at the destination, the rest of its memory is
 at the source, and both are needed. Whether the path is back is known by trying; a try that fails
-changes nothing. libvirt may finish it by itself meanwhile, so both hosts are read all the time.
+changes nothing. A host whose libvirt has no such recovery is not asked for it. libvirt may finish
+it by itself meanwhile, so both hosts are read all the time.
 """
 
 from collections.abc import Awaitable, Callable
 from typing import Final
 
+from godwit.core.errors import DriverError
 from godwit.core.migration import DeadlinePassed, Phase, ResumeOrdered, Whereabouts
+from godwit.core.model import Feature
 from godwit.engine.confirmation import Confirmation
 from godwit.engine.record import Record
-from godwit.ports import Clock
+from godwit.ports import Clock, HypervisorHost
 
 __all__ = ["Recovery"]
 
@@ -21,7 +24,10 @@ _TRY_AGAIN_S_MAX: Final = 60.0
 
 
 class Recovery:
-    """Recovers one migration; ``take_up`` gives the order and returns when its call is over."""
+    """Recovers one migration; ``take_up`` gives the order and returns when its call is over.
+
+    ``hosts`` are the two that must be able to.
+    """
 
     def __init__(
         self,
@@ -29,11 +35,13 @@ class Recovery:
         confirmation: Confirmation,
         clock: Clock,
         take_up: Callable[[], Awaitable[None]],
+        hosts: tuple[HypervisorHost, ...],
     ) -> None:
         self._record = record
         self._confirmation = confirmation
         self._clock = clock
         self._take_up = take_up
+        self._hosts = hosts
 
     async def run(self) -> None:
         """Read both hosts and try, until it is no longer broken."""
@@ -51,7 +59,8 @@ class Recovery:
             if verdict.where is not Whereabouts.POSTCOPY_BROKEN or now_s < try_at_s:
                 await self._clock.sleep(_READ_AGAIN_S)
                 continue
-            await self._try()
+            if await self._can():
+                await self._try()
             if self._record.migration.broke_at_s != broke_at_s:
                 # It went on in between: this is another break.
                 broke_at_s, pause_s = self._record.migration.broke_at_s, 1.0
@@ -60,6 +69,14 @@ class Recovery:
 
     def _is_broken(self) -> bool:
         return self._record.phase is Phase.RECOVERING
+
+    async def _can(self) -> bool:
+        """Whether both hosts answer, and their libvirt can take a post-copy up again."""
+        try:
+            readings = [await one.read() for one in self._hosts]
+        except DriverError:
+            return False
+        return all(Feature.POSTCOPY_RECOVERY in one.host.features for one in readings)
 
     async def _try(self) -> None:
         attempt = self._record.migration.resume_attempts + 1

@@ -214,7 +214,11 @@ class Runner:
                     await self._watch.follow_adopted()
                 case Phase.RECOVERING:
                     await Recovery(
-                        self.record, self._confirmation(), self._world.clock, self._take_up
+                        self.record,
+                        self._confirmation(),
+                        self._world.clock,
+                        self._take_up,
+                        (self._source, self._destination),
                     ).run()
                 case _:
                     await self._confirm()

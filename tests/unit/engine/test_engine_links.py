@@ -128,12 +128,15 @@ async def test_the_last_one_gets_back_what_it_had(stage: Stage) -> None:
     controller = await stage.start()
     started = await start_all(stage, controller, link_bytes_per_s=LINK)
     await stage.until(lambda: sum(bool(shares(stage, one)) for one in started) == len(NAMES))
+    runners = [controller._migrations._runners[one] for one in started]
+    assert sum(one._watch.carrying.is_held for one in runners) == 2
     for one in started[1:]:
         await controller.cancel(one)
     first = await stage.settled(controller, started[0])
 
     assert first.phase is Phase.DONE
     assert shares(stage, started[0])[-1] is None
+    assert not runners[0]._watch.carrying.is_held
     assert first.bandwidth_bytes_per_s is None
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from godwit.core.errors import HostUnreachable, Refused
 from godwit.core.migration import Phase, ResumeOrdered
-from godwit.core.model import MigrationId, RunState, VmId
+from godwit.core.model import Feature, MigrationId, RunState, VmId
 from godwit.core.units import MIB
 from godwit.drivers.simulated import Guest, Point
 from godwit.engine import Controller
@@ -105,6 +105,25 @@ class TestAPathThatBreaks:
         migration = await stage.settled(controller, one, within_s=90.0)
         assert_moved(stage, controller, one)
         assert not migration.needs_person
+
+    async def test_a_host_whose_libvirt_has_no_such_recovery_is_not_asked_for_it(
+        self, stage: Stage
+    ) -> None:
+        controller, one = await post_copying(stage)
+        there = stage.world.machines[B]
+        there.features -= {Feature.POSTCOPY_RECOVERY}
+        stage.world.network.cut_data(A, B)
+        await stage.reaches(controller, one, Phase.RECOVERING)
+        stage.world.network.mend()
+        await stage.until(lambda: controller.migration(one).needs_person, within_s=330.0)
+        failure = controller.migration(one).failure
+        assert failure is not None
+        assert "update it" in failure.remedy
+        assert "ResumeOrdered" not in stage.written(one)
+
+        there.features |= {Feature.POSTCOPY_RECOVERY}
+        await stage.settled(controller, one, within_s=90.0)
+        assert_moved(stage, controller, one)
 
     async def test_what_nobody_told_is_seen(self, stage: Stage) -> None:
         """Every event is lost: neither the start nor the break nor the end is heard of."""
