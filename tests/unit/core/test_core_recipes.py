@@ -144,6 +144,11 @@ class TestOthersWin:
         assert kind(choose({"multifd-2": told(time=5)})[0]) == "multifd-2"
         assert kind(choose({"multifd-2-zstd": told(sent=400)})[0]) == "multifd-2-zstd"
 
+    def test_by_the_promise_and_not_only_by_getting_there(self) -> None:
+        long_pause = told(0.3, converges=0.97)
+        found = {**dict.fromkeys(STREAMS, long_pause), "throttle": told(0.97)}
+        assert kind(choose(found)[0]) == "throttle"
+
     def test_but_not_by_a_guess(self) -> None:
         sure = told(time=5)
         guess = replace(sure, total_s=Range(low=3, likely=5, high=12))

@@ -189,6 +189,9 @@ class TestWhoLeads:
     def test_a_higher_priority_goes_first(self) -> None:
         assert shares(flow("a", 4096, priority=1), flow("b", 1000)) == [97, 3]
 
+    def test_even_before_one_that_leads(self) -> None:
+        assert shares(flow("a", 4096, priority=1), flow("b", 1000, now=97)) == [97, 3]
+
     def test_but_not_before_one_that_is_about_to_switch_over(self) -> None:
         assert shares(flow("a", 4096, priority=1), flow("b", 60, now=97)) == [3, 97]
 
