@@ -109,15 +109,15 @@ def test_more_memory_in_use_is_never_earlier(
     assert much.copying_s >= little.copying_s - TURN_S
 
 
-@given(PARTS, st.floats(0.0, 1e9), st.floats(0.0, 30.0), st.floats(0.0, 30.0))
+@given(PARTS, st.floats(0.0, 1e9), st.floats(0.0, 30.0), st.floats(0.0, 30.0), st.floats(0.3, 6.0))
 def test_what_is_dirty_grows_and_is_bounded(
-    parts: list[tuple[float, float]], left: float, window_s: float, more_s: float
+    parts: list[tuple[float, float]], left: float, window_s: float, more_s: float, meeting: float
 ) -> None:
     writing = Writing.of(parts, 1e9)
-    dirty = writing.dirty_bytes(left, window_s)
+    dirty = writing.dirty_bytes(left, window_s, meeting)
     assert max(left, writing.written_bytes(window_s)) <= dirty * (1 + 1e-9)
     assert dirty <= left + writing.written_bytes(window_s) + 1
-    assert writing.dirty_bytes(left, window_s + more_s) >= dirty * (1 - 1e-9) - 1
+    assert writing.dirty_bytes(left, window_s + more_s, meeting) >= dirty * (1 - 1e-9) - 1
     # Concave: twice the window, never more than twice the pages.
     assert writing.written_bytes(2 * window_s) <= 2 * writing.written_bytes(window_s) + 1
 
