@@ -12,6 +12,7 @@ from typing import Final
 from godwit.core.errors import GodwitError
 from godwit.core.migration import (
     Accepted,
+    BandwidthOrdered,
     ControllerRestarted,
     CopyStarted,
     Event,
@@ -84,7 +85,8 @@ class Learner:
         key = PathKey(source=move.source, destination=move.destination, stream=move.recipe.stream)
         learnable = facts if _is_whole(events) else without_gaps(facts)
         self._knowledge.put_vm(learn_vm(known.vms.get(move.vm), move.vm, learnable, now_s))
-        self._knowledge.put_path(key, learn_path(known.paths.get(key), learnable, now_s))
+        on_path = _without_speed(learnable) if _was_limited(events) else learnable
+        self._knowledge.put_path(key, learn_path(known.paths.get(key), on_path, now_s))
         if move.forecast is not None and _tells(ended):
             self._knowledge.add_score(migration_id, score(move.forecast, facts, now_s))
             scores = [one for _, one in self._knowledge.scores(limit=_REGARDED)]
@@ -167,6 +169,16 @@ def without_gaps(facts: MoveFacts) -> MoveFacts:
             break
         rounds.append(one)
     return replace(facts, rounds=tuple(rounds), completed=False)
+
+
+def _was_limited(events: tuple[Event, ...]) -> bool:
+    """Whether its stream was limited on the way: it had its turn on the link, and then not."""
+    return any(isinstance(one, BandwidthOrdered) for one in events)
+
+
+def _without_speed(facts: MoveFacts) -> MoveFacts:
+    """What does not depend on how fast memory went: an ordered limit is not the path's speed."""
+    return replace(facts, rounds=(), pause_s=None)
 
 
 def link_share(ended: Migration, others: Iterable[Migration], *, now_s: float) -> float:

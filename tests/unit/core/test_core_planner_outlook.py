@@ -32,14 +32,14 @@ from godwit.core.model import (
 from godwit.core.plan import Move, Plan, Recipe, Throttle
 from godwit.core.planner import (
     PauseSettings,
-    link_share,
+    drain_outlook,
     place_drain,
     plan_drain,
     plan_migration,
     recipe_for,
-    total_time,
 )
-from godwit.core.units import GIB, MIB
+from godwit.core.planner.outlook import link_share, total_time
+from godwit.core.units import GIB, MIB, format_duration
 from tests.unit.core.builders import NOW_S, cluster, host, promise, vm
 
 H1, H2 = HostName("h1"), HostName("h2")
@@ -62,8 +62,13 @@ def _writes(bytes_per_s: float, name: str = "web1") -> VmKnowledge:
     return VmKnowledge(vm=VmId(f"id-{name}"), observations=seen, first_pass=used, migrations=3)
 
 
-def _cluster(*known: VmKnowledge, names: tuple[str, ...] = ("web1",), **vm_changes) -> Cluster:
-    hosts = [host(name, migration_link_bytes_per_s=GIGABIT) for name in ("h1", "h2")]
+def _cluster(
+    *known: VmKnowledge,
+    names: tuple[str, ...] = ("web1",),
+    link: float | None = GIGABIT,
+    **vm_changes: Any,
+) -> Cluster:
+    hosts = [host(name, migration_link_bytes_per_s=link) for name in ("h1", "h2")]
     seen = cluster(hosts, [vm(name, **vm_changes) for name in names])
     return replace(seen, known=Knowledge(vms={one.vm: one for one in known}))
 
@@ -122,7 +127,7 @@ class TestForecast:
 
     def test_a_link_is_shared_by_those_from_the_same_host_and_those_to_the_same(self) -> None:
         names = ("web1", "web2", "web3")
-        seen = _cluster(names=names, memory_bytes=3 * GIB)
+        seen = _cluster(names=names, memory_bytes=3 * GIB, link=None)
         plan = place_drain(seen, H1, parallel=2, settings=ASKED_NOTHING)
         move = plan.moves[0]
         flying = [vm(f"x{n}", "h1") for n in range(2)]
@@ -234,28 +239,61 @@ class TestWarning:
 class TestDrain:
     NAMES = ("web1", "web2", "web3", "web4")
 
-    def drain(self, parallel: int) -> Plan:
-        known = [_writes(1e6, name) for name in self.NAMES]
-        seen = _cluster(*known, names=self.NAMES, memory_bytes=3 * GIB)
-        return plan_drain(seen, H1, parallel=parallel, settings=ASKED_NOTHING)
+    def seen(self, link: float | None, writes: float = 1e6) -> Cluster:
+        known = [_writes(writes, name) for name in self.NAMES]
+        return _cluster(*known, names=self.NAMES, memory_bytes=3 * GIB, link=link)
 
-    def test_moves_at_the_same_time_share_the_link(self) -> None:
-        one, two, many = (self.drain(parallel) for parallel in (1, 2, 64))
+    def drain(self, parallel: int, link: float | None = GIGABIT) -> Plan:
+        return plan_drain(self.seen(link), H1, parallel=parallel, settings=ASKED_NOTHING)
+
+    def test_moves_share_a_link_of_unknown_speed(self) -> None:
+        one, two, many = (self.drain(parallel, None) for parallel in (1, 2, 64))
         alone_s = one.moves[0].forecast.total_s.likely
         assert two.moves[0].forecast.total_s.likely > 1.7 * alone_s
         # There are never more than there are moves.
         assert 3 * alone_s < many.moves[0].forecast.total_s.likely < 4.5 * alone_s
         assert "50% of it" in " ".join(two.moves[0].forecast.grounds)
 
-    def test_the_plan_says_how_long_all_of_them_take(self) -> None:
-        plan = self.drain(1)
-        whole = total_time(plan)
+    def test_moves_take_turns_on_a_link_of_known_speed(self) -> None:
+        one, two, many = (self.drain(parallel) for parallel in (1, 2, 64))
+        alone = [move.forecast.total_s for move in one.moves]
+        for plan, waits_for in ((two, (0, 1, 1, 1)), (many, (0, 1, 2, 3))):
+            for at, (move, count) in enumerate(zip(plan.moves, waits_for, strict=True)):
+                total_s, before = move.forecast.total_s, alone[at - count : at]
+                assert total_s.low == alone[at].low
+                assert total_s.likely == pytest.approx(
+                    alone[at].likely + sum(each.likely for each in before)
+                )
+                assert total_s.high == pytest.approx(
+                    alone[at].high + sum(each.high for each in before)
+                )
+                assert ("waits for its turn" in " ".join(move.forecast.grounds)) is (count > 0)
+                # In its turn it has the link whole: all else is as if it were alone.
+                assert move.forecast.pause_s == one.moves[at].forecast.pause_s
+
+    def test_a_guest_too_hot_for_a_part_of_the_link_converges_in_its_turn(self) -> None:
+        hot = 45e6
+        shares, turns = (
+            plan_drain(self.seen(link, hot), H1, parallel=4, settings=ASKED_NOTHING).moves[0]
+            for link in (None, GIGABIT)
+        )
+        assert turns.forecast.converges > 0.9
+        assert turns.forecast.converges > shares.forecast.converges
+
+    @pytest.mark.parametrize("parallel", [1, 2])
+    def test_the_plan_says_how_long_all_of_them_take(self, parallel: int) -> None:
+        seen = self.seen(GIGABIT)
+        placed = place_drain(seen, H1, parallel=parallel, settings=ASKED_NOTHING)
+        alone = tuple(drain_outlook(seen, placed, move) for move in placed.moves)
+        whole = total_time(replace(placed, moves=alone))
         assert whole is not None
+        # On one link it makes no difference how many are begun at once.
         for name in ("low", "likely", "high"):
-            each = [getattr(move.forecast.total_s, name) for move in plan.moves]
+            each = [getattr(move.forecast.total_s, name) for move in alone]
             assert getattr(whole, name) == pytest.approx(sum(each))
-        (note,) = plan.notes
+        (note,) = self.drain(parallel).notes
         assert note.startswith("all 4 moves take about ")
+        assert format_duration(whole.likely) in note
 
     def test_one_move_needs_no_sum(self) -> None:
         plan = plan_drain(_cluster(_writes(1e6)), H1, parallel=2, settings=ASKED_NOTHING)
@@ -290,7 +328,7 @@ class TestDrain:
         assert total_time(replace(_PLAN, moves=())) is None
 
 
-_PLAN = plan_migration(_cluster(), vm(), destination=None, settings=ASKED_NOTHING)
+_PLAN = plan_migration(_cluster(link=None), vm(), destination=None, settings=ASKED_NOTHING)
 
 
 class TestPermissions:

@@ -6,12 +6,12 @@ from dataclasses import replace
 import pytest
 
 from godwit.core.errors import GodwitError
-from godwit.core.migration import Migration, Phase, begin
+from godwit.core.migration import BandwidthOrdered, Migration, Phase, begin
 from godwit.core.model import DirtySource, HostName, Knowledge, MigrationId, PathKey, VmId
 from godwit.core.planner import PauseSettings
 from godwit.core.units import MIB
 from godwit.engine.knowledge import facts_of, link_share, without_gaps
-from godwit.store import SqlJournal, SqlKnowledge
+from godwit.store import SqlJournal, SqlKnowledge, SqlStore
 from tests.unit.core.builders import NOW_S, accepted, move
 from tests.unit.engine.stage import A, B, C, Gate, Stage, guest
 
@@ -189,6 +189,32 @@ async def test_of_an_adopted_one_only_what_was_seen_is_learnt(stage: Stage) -> N
     assert path.setup is not None
     assert (path.ending, path.pause_fixed) == (None, None)
     assert known.vms[WEB].migrations == 1
+
+
+@pytest.mark.parametrize("link", [LINK, None])
+async def test_a_link_that_was_shared_does_not_pass_for_a_slow_one(
+    stage: Stage, link: float | None
+) -> None:
+    for record in stage.records:
+        SqlStore(stage.database).put_hosts([replace(record, migration_link_bytes_per_s=link)])
+    names = ("web", "db", "mail")
+    for name in names:
+        stage.world.add_guest("a", guest(name, memory_bytes=256 * MIB))
+    controller = await stage.start()
+    plan = await controller.plan_drain(A, parallel=3, settings=ASKED_NOTHING)
+    drain = (await controller.accept(plan.id)).drain
+    await stage.until(lambda: controller.drain(drain).ended_at_s is not None)
+    ended = controller.drain(drain).migrations
+    assert {one.phase for one in ended} == {Phase.DONE}
+    limited = [
+        any(isinstance(event, BandwidthOrdered) for event in controller.life(one.id)[1])
+        for one in ended
+    ]
+    assert any(limited) is (link is not None)
+    for path in _known(stage).paths.values():
+        for learnt in (path.bandwidth, path.first_bandwidth):
+            assert learnt is None or learnt.value == pytest.approx(LINK, rel=0.4)
+    assert {one.migrations for one in _known(stage).vms.values()} == {1}
 
 
 async def test_the_facts_are_those_of_the_journal(stage: Stage) -> None:

@@ -5,7 +5,7 @@ other; then the outlook of each move. It never asks a host anything.
 """
 
 from godwit.core.planner.drain import drain_outlook, place_drain, plan_drain
-from godwit.core.planner.outlook import link_share, total_time, with_outlook, with_total
+from godwit.core.planner.outlook import with_total
 from godwit.core.planner.place import choose_destination, explain
 from godwit.core.planner.request import plan_migration
 from godwit.core.planner.settings import PauseSettings, features_needed, features_of, recipe_for
@@ -17,12 +17,9 @@ __all__ = [
     "explain",
     "features_needed",
     "features_of",
-    "link_share",
     "place_drain",
     "plan_drain",
     "plan_migration",
     "recipe_for",
-    "total_time",
-    "with_outlook",
     "with_total",
 ]
