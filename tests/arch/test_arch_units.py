@@ -66,6 +66,8 @@ UNITLESS = {
     "Vm.vcpus": _COUNT,
     "VmKnowledge.migrations": _COUNT,
     "VmPolicy.priority": "an order among VMs",
+    "Flow.priority": "an order among VMs",
+    "PolicyRule.priority": "an order among VMs",
 }
 
 

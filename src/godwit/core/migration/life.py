@@ -322,9 +322,9 @@ def _still_broken(migration: Migration) -> Failure:
         cause=f"the post-copy of {move.vm_name} broke and could not be taken up again yet",
         evidence=f"{migration.resume_attempts} attempts; last reading: {migration.last_reading}",
         remedy=f"Mend the migration network between {move.source} and {move.destination}: it goes"
-        " on by itself, once the libvirt of both can take a post-copy up again (11.2 and 11.3 can't:"
-        " update it, the guest runs on meanwhile). Neither copy may be stopped, and the one at the"
-        " source never resumed.",
+        " on by itself, once the libvirt of both can take a post-copy up again (11.2 and 11.3"
+        " can't: update it, the guest runs on meanwhile). Neither copy may be stopped, and"
+        " the one at the source never resumed.",
     )
 
 
