@@ -10,11 +10,21 @@ from godwit.core.model import (
     DirtySource,
     Estimate,
     PathKnowledge,
+    Round,
     VmId,
     VmKnowledge,
 )
 from godwit.core.plan import Compression, Recipe
-from godwit.core.precopy import ForecastInputs, Keep, RaisePause, StartPostcopy, forecast
+from godwit.core.precopy import (
+    ForecastInputs,
+    Keep,
+    Order,
+    RaisePause,
+    Situation,
+    StartPostcopy,
+    forecast,
+    steer,
+)
 from godwit.core.precopy.scenarios import normal_quantile, range_of, unit_points
 from godwit.core.units import MIB
 
@@ -151,6 +161,22 @@ def test_a_longer_pause_converges_and_breaks_the_promise() -> None:
     )
     assert said.converges > 0.9
     assert said.keeps_promise < 0.2
+
+
+def test_a_promise_leaves_room_for_all_that_is_no_memory() -> None:
+    said = forecast(INPUTS, RECIPE)
+    assert 0.05 < said.pause_fixed_s < 0.08
+    # Unlearnt, the buffers of a slow link take a part of the pause as well.
+    slow = replace(INPUTS, path=None, plain_path=None, link_bytes_per_s=25e6)
+    assert forecast(slow, RECIPE).pause_fixed_s > said.pause_fixed_s + 0.03
+    seen_s: list[float] = []
+
+    def note(recipe: Recipe, rounds: tuple[Round, ...], situation: Situation) -> Order:
+        seen_s.append(situation.pause_fixed_s)
+        return steer(recipe, rounds, situation)
+
+    forecast(INPUTS, RECIPE, steering=note)
+    assert set(seen_s) == {said.pause_fixed_s}
 
 
 def test_a_deadline_that_cannot_be_met_is_not_met() -> None:

@@ -107,8 +107,9 @@ class Course:
 class _Copy:
     """The state of one simulated pre-copy between two syncs."""
 
-    def __init__(self, writing: Writing, way: Way, recipe: Recipe) -> None:
+    def __init__(self, writing: Writing, way: Way, recipe: Recipe, pause_fixed_s: float) -> None:
         self.writing, self.way, self.recipe = writing, way, recipe
+        self.pause_fixed_s = pause_fixed_s
         self.at_s = self.sent = self.throttle = self.increment = 0.0
         self.limit_s = self.counted_limit_s = recipe.pause_start_s
         self.counted_at_s = 0.0
@@ -217,6 +218,7 @@ class _Copy:
             bandwidth_bytes_per_s=self.cap,
             throttle_increment_fraction=self.increment,
             changed_at_s=self.changed_at_s,
+            pause_fixed_s=self.pause_fixed_s,
         )
 
     def obey(self, order: Order) -> None:
@@ -257,13 +259,15 @@ def simulate(
     zero_bytes: float = 0.0,
     steering: Steering = steer,
     copying_s_max: float | None = None,
+    pause_fixed_s: float = 0.0,
 ) -> Course:
     """Copy a guest that uses ``used_bytes`` of memory, beside pages of zeroes.
 
-    ``copying_s_max`` is when the copy is late: what the deadline leaves.
+    ``copying_s_max`` is when the copy is late: what the deadline leaves. ``pause_fixed_s`` is what
+    steering leaves room for beside the rest.
     """
     late_s = _COPYING_S_MAX if copying_s_max is None else copying_s_max
-    copy = _Copy(writing, way, recipe)
+    copy = _Copy(writing, way, recipe, pause_fixed_s)
     copy.start(used_bytes + zero_bytes)
     pending, zero = used_bytes, zero_bytes
     while copy.at_s <= late_s and len(copy.rounds) < _ROUNDS_MAX:

@@ -128,6 +128,7 @@ def forecast(inputs: ForecastInputs, recipe: Recipe, *, steering: Steering = ste
             inputs, memory, fit_curve(observations, memory.used_bytes, inputs.now_s), carrier
         ),
         calibration=factors,
+        pause_fixed_s=_reserve_s(carrier, memory),
     )
 
 
@@ -180,6 +181,7 @@ def _outcome(case: _Case, at: int, point: Sequence[float]) -> _Outcome:
         zero_bytes=max(0.0, memory.memory_bytes - used),
         steering=case.steering,
         copying_s_max=left_s,
+        pause_fixed_s=_reserve_s(carrier, memory),
     )
     pause_s = course.rest_s + fixed.pause_s + carrier.buffered_bytes / way.bandwidth_bytes_per_s
     # The last sync is made while the guest stands still; of small guests it is part of the fixed.
@@ -197,6 +199,10 @@ def _outcome(case: _Case, at: int, point: Sequence[float]) -> _Outcome:
         on_time=on_time,
         kept=pause_s <= recipe.pause_max_s and on_time,
     )
+
+
+def _reserve_s(carrier: Carrier, memory: Memory) -> float:
+    return carrier.pause_reserve_s() + priors.SYNC_S_PER_BYTE * memory.memory_bytes
 
 
 def _busy(inputs: ForecastInputs, share: float) -> float:
