@@ -17,7 +17,7 @@ __all__ = ["carry_out", "present", "refuse_detached_drain"]
 def present(screen: Screen, plan: wire.Plan, *, dry_run: bool) -> None:
     """Show a plan before anything happens. Raises: typer.Exit after a dry run."""
     if not screen.is_json:
-        show_plan(screen, plan)
+        show_plan(screen, plan, whole=dry_run)
     elif dry_run:
         screen.document(plan)
     else:

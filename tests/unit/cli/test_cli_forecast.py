@@ -124,6 +124,14 @@ def test_dry_run_shows_the_forecast_what_was_weighed_and_why(godwit: CommandLine
     assert plan["moves"][0]["alternatives"][2]["recipe"]["compression"] == "zstd"
 
 
+def test_a_move_that_is_carried_out_shows_the_forecast_alone(godwit: CommandLine) -> None:
+    out = godwit("migrate", "web1", "--yes").out
+    assert "Forecast: about 2.9 s (2.6 to 3.4)" in out
+    assert "Why this recipe" in out
+    assert "Recipes that were weighed" not in out
+    assert "rests on" not in out
+
+
 def test_the_risk_of_post_copy_is_stated_where_it_is_permitted(
     godwit: CommandLine, world: World
 ) -> None:

@@ -14,8 +14,8 @@ from godwit.cli.screen import Screen
 __all__ = ["show_alternatives", "show_forecast", "show_forecast_line"]
 
 
-def show_forecast(screen: Screen, move: wire.Move, *, indent: int = 2) -> None:
-    """Print everything that is expected of one move."""
+def show_forecast(screen: Screen, move: wire.Move, *, indent: int = 2, whole: bool = True) -> None:
+    """Print what is expected of one move; ``whole`` adds what was weighed, and the grounds."""
     if move.forecast is None:
         screen.line("Forecast: none was made.", indent=indent)
     else:
@@ -25,6 +25,8 @@ def show_forecast(screen: Screen, move: wire.Move, *, indent: int = 2) -> None:
         screen.line(f"Why this recipe: {move.recipe_reason}", indent=indent)
     if risk := postcopy_risk(move):
         screen.line(risk, indent=indent, style="yellow")
+    if not whole:
+        return
     show_alternatives(screen, move.alternatives)
     if move.forecast is not None and move.forecast.grounds:
         screen.line("What the forecast rests on:", indent=indent)

@@ -9,13 +9,13 @@ from godwit.core.units import format_bytes, format_duration
 __all__ = ["show_plan", "show_unplaced"]
 
 
-def show_plan(screen: Screen, plan: wire.Plan) -> None:
-    """Print the whole plan."""
+def show_plan(screen: Screen, plan: wire.Plan, *, whole: bool = True) -> None:
+    """Print a plan; ``whole`` adds what was weighed, and what the forecast of a move rests on."""
     if plan.kind == "drain":
         _show_heading(screen, plan)
     for number, move in enumerate(plan.moves, start=1):
         lead = f"{number}. " if plan.kind == "drain" else ""
-        _show_move(screen, move, lead)
+        _show_move(screen, move, lead, whole=whole)
     show_unplaced(screen, plan.unplaced)
     for note in plan.notes:
         screen.line(f"Note: {note}")
@@ -26,12 +26,16 @@ def _show_heading(screen: Screen, plan: wire.Plan) -> None:
     if not plan.moves and not plan.unplaced:
         screen.line(f"{plan.host} runs no VM: the drain only puts it into maintenance.")
         return
-    at_once = "one after the other" if plan.parallel == 1 else f"at most {plan.parallel} at once"
+    at_once = (
+        ", one after the other" if plan.parallel == 1 else f", at most {plan.parallel} at once"
+    )
+    if len(plan.moves) < 2:
+        at_once = ""
     stays = f"; {len(plan.unplaced)} can't be moved" if plan.unplaced else ""
-    screen.line(f"Drain of {plan.host}: {moves}, {at_once}{stays}.", style="bold")
+    screen.line(f"Drain of {plan.host}: {moves}{at_once}{stays}.", style="bold")
 
 
-def _show_move(screen: Screen, move: wire.Move, lead: str) -> None:
+def _show_move(screen: Screen, move: wire.Move, lead: str, *, whole: bool) -> None:
     size = f"{format_bytes(move.memory_bytes)}, {move.vcpus} vCPU{'' if move.vcpus == 1 else 's'}"
     screen.line(f"{lead}{move.vm_name} ({size}): {move.source} -> {move.destination}", style="bold")
     indent = 3 if lead else 2
@@ -46,7 +50,7 @@ def _show_move(screen: Screen, move: wire.Move, lead: str) -> None:
         screen.line(f"Pause at most {limit}; sends {bandwidth_of(move.recipe)}.", indent=indent)
         show_forecast_line(screen, move, indent=indent)
     else:
-        show_forecast(screen, move, indent=indent)
+        show_forecast(screen, move, indent=indent, whole=whole)
 
 
 def show_unplaced(screen: Screen, unplaced: tuple[wire.Unplaced, ...]) -> None:
