@@ -156,7 +156,8 @@ def postcopy_risk(move: wire.Move) -> str:
     return (
         f"Risk of post-copy: only if the copy does not converge, {move.vm_name} goes on at"
         f" {move.destination} before all its memory is there. From then on it can't be cancelled,"
-        f" and it lives on both hosts: if the path between them breaks, it stands still until the"
-        f" path is back; if {move.source} or {move.destination} dies before the end, what the"
-        " guest had in memory is lost."
+        " and it lives on both hosts: if the path between them breaks, it stands still until the"
+        " path is back and the copy is taken up again (libvirt 11.2 and 11.3 can't do that); if"
+        f" {move.source} or {move.destination} dies before the end, what the guest had in memory is"
+        " lost."
     )
