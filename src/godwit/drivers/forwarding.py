@@ -70,7 +70,7 @@ class ForwardingCommands:
             )
         try:
             return _entries(json.loads(ended.output or b"[]"))
-        except (ValueError, TypeError, KeyError) as failure:
+        except (ValueError, TypeError, KeyError, AttributeError) as failure:
             raise RecordFailed(
                 f"what {argv[0]} gave is no forwarding table",
                 evidence=ended.said[:200],

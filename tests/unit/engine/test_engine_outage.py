@@ -70,6 +70,8 @@ async def test_the_gap_is_as_exact_as_the_quick_pace(stage: Stage, silent: Silen
 
     gap_s = watch.longest_gap_s(begun_s + 6.0)
     assert gap_s == pytest.approx(0.3, abs=2 * watch.every_s)
+    answered_at_s = watch.answered_again_at_s(begun_s + 6.0)
+    assert answered_at_s == pytest.approx(begun_s + 6.3, abs=2 * watch.every_s)
     assert watch.resolution_s(begun_s + 6.0) == watch.every_s
 
 
