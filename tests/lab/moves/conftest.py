@@ -44,6 +44,12 @@ def records(lab: Lab) -> list[HostRecord]:
     ]
 
 
+@pytest.fixture
+def host_records(lab: Lab) -> list[HostRecord]:
+    """The lab's hosts, for tests that use a driver without a controller."""
+    return records(lab)
+
+
 def open_controller(state: Path) -> Controller:
     """A controller over the store in a folder; several in a row over the same one."""
     database = Database(state)
