@@ -182,14 +182,21 @@ class Observer:
         return answer
 
 
+_OTHER_COPY: Final = frozenset(
+    {RunState.PAUSED_MIGRATION, RunState.PAUSED_POSTCOPY, RunState.PAUSED_POSTCOPY_FAILED}
+)
+
+
 def _without_incoming(seen: tuple[Vm, ...]) -> tuple[tuple[Vm, ...], tuple[Reservation, ...]]:
-    """Split off the destination copies of migrations in flight: they hold room, nothing more."""
-    running = {(vm.id, vm.host) for vm in seen if vm.state is RunState.RUNNING}
-    running_ids = {vm_id for vm_id, _ in running}
+    """Split off the other copies of migrations in flight: they hold room, nothing more.
+
+    That is the destination's, and in a post-copy, when the guest runs there, the source's.
+    """
+    running_ids = {vm.id for vm in seen if vm.state.runs}
     vms: list[Vm] = []
     foreign: list[Reservation] = []
     for vm in seen:
-        if vm.state is RunState.PAUSED_MIGRATION and vm.id in running_ids:
+        if vm.state in _OTHER_COPY and vm.id in running_ids:
             foreign.append(
                 Reservation(vm=vm.id, host=vm.host, memory_bytes=vm.memory_bytes, vcpus=vm.vcpus)
             )

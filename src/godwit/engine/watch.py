@@ -26,7 +26,7 @@ from godwit.core.migration import (
     VcpusStopped,
 )
 from godwit.core.model import Presence, Progress, Round, RunState
-from godwit.core.precopy import GiveUp, Keep, steer
+from godwit.core.precopy import GiveUp, Keep, StartPostcopy, steer
 from godwit.core.units import MIB
 from godwit.engine.carrying import Carrying
 from godwit.engine.endings import judge_call, not_converging, stalled, stuck
@@ -219,6 +219,8 @@ class Watch:
             await self._check_limits()
 
     async def _drain_inbox(self) -> None:
+        if self._record.phase in _NO_WAY_BACK:
+            return  # more is to come, and to be heard
         deadline_s = self._clock.monotonic_s() + 1.0
         while self.stats is None and (left_s := deadline_s - self._clock.monotonic_s()) > 0:
             try:
@@ -344,6 +346,8 @@ class Watch:
             return
         situation = self.carrying.situation(path_is_healthy=self._path_is_healthy)
         order = steer(self.carrying.recipe(), self._record.migration.rounds, situation)
+        if isinstance(order, StartPostcopy):
+            self.when_near()
         if isinstance(order, GiveUp):
             await self._cancel(failure=not_converging(order))
         else:
@@ -371,10 +375,8 @@ class Watch:
             await self._abort()
 
     def _switch_is_stuck(self, now_s: float) -> bool:
-        if self._stopped_at_s is None:
-            return False
         patience_s = self._limits.switch_s + self._record.migration.pause_limit_s
-        return now_s - self._stopped_at_s > patience_s
+        return self._stopped_at_s is not None and now_s - self._stopped_at_s > patience_s
 
     async def _cancel(self, *, failure: Failure | None) -> None:
         at_s = self._record.now_s()
@@ -390,8 +392,7 @@ class Watch:
             await self._source.abort(self._record.migration.move.vm)
 
     def _write_call_ended(self, call: asyncio.Task[None]) -> None:
-        error = call.exception()
-        outcome, failure = judge_call(error)
+        outcome, failure = judge_call(call.exception())
         event = CallEnded(
             at_s=self._record.now_s(), outcome=outcome, failure=failure, watched=self._watched
         )

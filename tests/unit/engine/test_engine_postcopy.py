@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from godwit.core.errors import HostUnreachable, Refused
+from godwit.core.errors import GodwitError, HostUnreachable, Refused
 from godwit.core.migration import Phase, ResumeOrdered
 from godwit.core.model import Feature, MigrationId, RunState, VmId
+from godwit.core.planner import PauseSettings
 from godwit.core.units import MIB
 from godwit.drivers.simulated import Guest, Point
 from godwit.engine import Controller
@@ -138,6 +139,22 @@ class TestAPathThatBreaks:
         stage.world.network.mend()
         await stage.settled(controller, one)
         assert_moved(stage, controller, one)
+
+
+async def test_the_vm_is_where_it_runs_and_holds_room_on_both_hosts(stage: Stage) -> None:
+    controller, one = await post_copying(stage)
+    for cut in (False, True):
+        if cut:
+            stage.world.network.cut_data(A, B)
+            await stage.reaches(controller, one, Phase.RECOVERING)
+        cluster = await controller.scan()
+        assert [vm.host for vm in cluster.vms] == [B]
+        for host in (A, B):
+            assert cluster.memory_promised_bytes(host) == 128 * MIB
+        with pytest.raises(GodwitError, match="web"):
+            await controller.plan_migration("web", destination=None, settings=PauseSettings())
+    stage.world.network.mend()
+    await stage.settled(controller, one)
 
 
 class TestThereIsNoWayBack:

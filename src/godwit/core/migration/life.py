@@ -198,7 +198,9 @@ def _apply(migration: Migration, event: Event) -> Migration:  # noqa: C901, PLR0
         case VcpusStopped():
             return _stop(migration, event)
         case PostcopyStarted():
-            return _run_at_destination(migration)
+            stopped_s = migration.stopped_at_s
+            begun = _run_at_destination(migration)
+            return replace(begun, stopped_at_s=event.at_s if stopped_s is None else stopped_s)
         case PostcopyBroke():
             return replace(migration, phase=Phase.RECOVERING, broke_at_s=event.at_s)
         case ResumeOrdered():
