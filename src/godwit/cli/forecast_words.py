@@ -158,6 +158,6 @@ def postcopy_risk(move: wire.Move) -> str:
         f" {move.destination} before all its memory is there. From then on it can't be cancelled,"
         " and it lives on both hosts: if the path between them breaks, it stands still until the"
         " path is back and the copy is taken up again (libvirt 11.2 and 11.3 can't do that); if"
-        f" {move.source} or {move.destination} dies before the end, what the guest had in memory is"
-        " lost."
+        f" {move.source} or {move.destination} dies before the end, {move.vm_name} ends as in a"
+        " power failure."
     )

@@ -18,6 +18,7 @@ __all__ = [
     "DowntimeOption",
     "DryRunOption",
     "NoMeasureOption",
+    "OldDowntimeOption",
     "Output",
     "OutputOption",
     "YesOption",
@@ -58,11 +59,14 @@ DowntimeOption = Annotated[
     str | None,
     typer.Option(
         "--downtime-max",
-        "--max-downtime",
         metavar="DURATION",
         help="The longest pause allowed, e.g. 300ms. Can lower a VM's own limit, never raise it.",
         show_default=False,
     ),
+]
+#: Its name of before still works.
+OldDowntimeOption = Annotated[
+    str | None, typer.Option("--max-downtime", metavar="DURATION", hidden=True)
 ]
 NoMeasureOption = Annotated[
     bool,

@@ -11,6 +11,7 @@ from godwit.cli.options import (
     DowntimeOption,
     DryRunOption,
     NoMeasureOption,
+    OldDowntimeOption,
     Output,
     OutputOption,
     YesOption,
@@ -47,6 +48,7 @@ def _drain(
         int, typer.Option(help="How many VMs move at once. Each further one slows the others.")
     ] = 1,
     downtime_max: DowntimeOption = None,
+    max_downtime: OldDowntimeOption = None,
     bandwidth: BandwidthOption = None,
     no_measure: NoMeasureOption = False,
     yes: YesOption = False,
@@ -70,7 +72,7 @@ def _drain(
         _OPTIONS,
         host=host,
         parallel=parallel,
-        pause_max_s=read_option("--downtime-max", parse_duration, downtime_max),
+        pause_max_s=read_option("--downtime-max", parse_duration, downtime_max or max_downtime),
         bandwidth_bytes_per_s=read_option("--bandwidth", parse_rate, bandwidth),
         measure=not no_measure,
     )

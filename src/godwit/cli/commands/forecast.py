@@ -8,6 +8,7 @@ from godwit.cli.options import (
     BandwidthOption,
     DowntimeOption,
     NoMeasureOption,
+    OldDowntimeOption,
     Output,
     OutputOption,
     build_request,
@@ -50,6 +51,7 @@ def _forecast(
         bool, typer.Option("--accuracy", help="How right the forecasts so far were.")
     ] = False,
     downtime_max: DowntimeOption = None,
+    max_downtime: OldDowntimeOption = None,
     bandwidth: BandwidthOption = None,
     no_measure: NoMeasureOption = False,
     output: OutputOption = Output.TEXT,
@@ -83,7 +85,7 @@ def _forecast(
         {"vm": "VM", "destination": "--to", "pause_max_s": "--downtime-max"},
         vm=vm,
         destination=to,
-        pause_max_s=read_option("--downtime-max", parse_duration, downtime_max),
+        pause_max_s=read_option("--downtime-max", parse_duration, downtime_max or max_downtime),
         bandwidth_bytes_per_s=read_option("--bandwidth", parse_rate, bandwidth),
         measure=not no_measure,
     )
