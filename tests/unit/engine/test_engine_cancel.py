@@ -17,6 +17,8 @@ from tests.unit.engine.stage import A, GatedHost, Stage, guest
 WEB = VmId("uuid-of-web")
 
 #: Writes faster than a gigabit link carries, over more memory than a short pause can send.
+#: The start orders the first limit.
+ORDERS_A_LIMIT = {"migrate", "set_pause_limit"}
 HOT = {"dirty_bytes_per_s": 400.0 * MIB, "working_set_bytes": 256 * MIB, "memory_bytes": 512 * MIB}
 
 
@@ -139,7 +141,7 @@ async def test_no_order_ever_goes_above_the_promise(
 
     migration = await stage.moved(controller)
 
-    limits_s = [limit for word, limit in stage.orders if word in {"migrate", "set_pause_limit"}]
+    limits_s = [limit for word, limit in stage.orders if word in ORDERS_A_LIMIT]
     assert limits_s
     assert all(0 < limit <= promise_s for limit in limits_s)
     stage.assert_ended_well(migration, pause_s=promise_s + 0.05)
@@ -153,7 +155,7 @@ async def test_a_person_may_lower_the_promise_and_never_raise_it(stage: Stage) -
         stage.orders.clear()
         migration = await stage.moved(controller, pause_max_s=asked_s)
         assert migration.phase is Phase.FAILED
-        limits_s = [limit for word, limit in stage.orders if word == "set_pause_limit"]
+        limits_s = [limit for word, limit in stage.orders if word in ORDERS_A_LIMIT]
         assert max(limits_s) == pytest.approx(kept_s)
 
 
