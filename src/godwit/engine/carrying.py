@@ -68,6 +68,7 @@ class Carrying:
             throttle_increment_fraction=migration.throttle_increment_fraction,
             changed_at_s=migration.changed_at_s,
             path_is_healthy=path_is_healthy,
+            pause_fixed_s=0.0 if (said := migration.move.forecast) is None else said.pause_fixed_s,
         )
 
     def recipe(self) -> Recipe:
