@@ -6,6 +6,7 @@ changes nothing. A host whose libvirt has no such recovery is not asked for it. 
 it by itself meanwhile, so both hosts are read all the time.
 """
 
+import contextlib
 from collections.abc import Awaitable, Callable
 from typing import Final
 
@@ -26,7 +27,8 @@ _TRY_AGAIN_S_MAX: Final = 60.0
 class Recovery:
     """Recovers one migration; ``take_up`` gives the order and returns when its call is over.
 
-    ``hosts`` are the two that must be able to.
+    ``hosts`` are the two that must be able to, each with whether it was when it was last read: one
+    that is busy with the broken post-copy may not answer everything.
     """
 
     def __init__(
@@ -35,7 +37,7 @@ class Recovery:
         confirmation: Confirmation,
         clock: Clock,
         take_up: Callable[[], Awaitable[None]],
-        hosts: tuple[HypervisorHost, ...],
+        hosts: dict[HypervisorHost, bool],
     ) -> None:
         self._record = record
         self._confirmation = confirmation
@@ -71,12 +73,12 @@ class Recovery:
         return self._record.phase is Phase.RECOVERING
 
     async def _can(self) -> bool:
-        """Whether both hosts answer, and their libvirt can take a post-copy up again."""
-        try:
-            readings = [await one.read() for one in self._hosts]
-        except DriverError:
-            return False
-        return all(Feature.POSTCOPY_RECOVERY in one.host.features for one in readings)
+        """Whether the libvirt of both hosts can take a post-copy up again."""
+        for one in self._hosts:
+            with contextlib.suppress(DriverError):
+                reading = await one.read()
+                self._hosts[one] = Feature.POSTCOPY_RECOVERY in reading.host.features
+        return all(self._hosts.values())
 
     async def _try(self) -> None:
         attempt = self._record.migration.resume_attempts + 1

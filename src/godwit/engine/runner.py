@@ -23,7 +23,7 @@ from godwit.core.migration import (
     PreconditionsHeld,
     StartOrdered,
 )
-from godwit.core.model import Cluster, HostName, Probe, Vm, VmId
+from godwit.core.model import Cluster, Feature, HostName, Probe, Vm, VmId
 from godwit.engine.announcing import Announcing
 from godwit.engine.companions import Companion, Companions
 from godwit.engine.confirmation import ADOPTED_AFTER_S, JOB_LINGERS_S, Confirmation
@@ -90,6 +90,7 @@ class Runner:
         # Not known of an adopted one that was over before its source could be asked.
         self._was_persistent = False
         self._call: asyncio.Task[None] | None = None
+        self._can_recover = {self._source: False, self._destination: False}
 
     def cancel(self) -> None:
         """Order the abort: at once when nothing was started, else through the watch.
@@ -176,6 +177,10 @@ class Runner:
             self.record.write(PreconditionsBroke(at_s=at_s, failure=broke), broke.cause)
             return None
         self.record.write(PreconditionsHeld(at_s=at_s))
+        for one, name in ((self._source, move.source), (self._destination, move.destination)):
+            observed = cluster.host(name).observed
+            features = observed.features if observed is not None else frozenset()
+            self._can_recover[one] = Feature.POSTCOPY_RECOVERY in features
         return next(one for one in cluster.vms if one.id == move.vm and one.host == move.source)
 
     def _order(self, *, resume: bool) -> MigrationOrder:
@@ -218,7 +223,7 @@ class Runner:
                         self._confirmation(),
                         self._world.clock,
                         self._take_up,
-                        (self._source, self._destination),
+                        self._can_recover,
                     ).run()
                 case _:
                     await self._confirm()

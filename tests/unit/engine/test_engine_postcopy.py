@@ -126,6 +126,21 @@ class TestAPathThatBreaks:
         await stage.settled(controller, one, within_s=90.0)
         assert_moved(stage, controller, one)
 
+    async def test_a_host_that_answers_no_more_than_its_state_is_believed_as_it_was(
+        self, stage: Stage
+    ) -> None:
+        controller, one = await post_copying(stage)
+
+        def busy() -> None:
+            raise HostUnreachable("its job lets no query pass")
+
+        stage.call_faults["read"] = busy
+        stage.world.network.cut_data(A, B)
+        await stage.reaches(controller, one, Phase.RECOVERING)
+        stage.world.network.mend()
+        await stage.settled(controller, one, within_s=60.0)
+        assert_moved(stage, controller, one)
+
     async def test_what_nobody_told_is_seen(self, stage: Stage) -> None:
         """Every event is lost: neither the start nor the break nor the end is heard of."""
         stage.world.add_guest("a", hot())
