@@ -213,6 +213,13 @@ BEYOND: tuple[Row, ...] = (
         IN_PROGRESS,
         NONE,
     ),
+    (
+        "paused(postcopy failed), job | paused(migration): cut before it ran there, a person looks",
+        SOURCE_POSTCOPY_FAILED_JOB,
+        PAUSED,
+        CANNOT_KNOW,
+        NONE,
+    ),
     ("paused(migration) | running(postcopy): forgotten", PAUSED, POSTCOPY, CANNOT_KNOW, NONE),
     ("paused(postcopy), job | unreachable", SOURCE_POSTCOPY_JOB, UNKNOWN, POSTCOPY_GOES_ON, NONE),
     (
