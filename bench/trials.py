@@ -7,6 +7,7 @@ import re
 import statistics
 import subprocess
 import sys
+from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,8 +31,15 @@ def run_godwit(state: Path, *words: str) -> tuple[int, list[dict[str, Any]], str
         timeout=COMMAND_S,
         check=False,
     )
-    documents = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
-    return done.returncode, documents, done.stderr
+    return done.returncode, list(_documents(done.stdout)), done.stderr
+
+
+def _documents(text: str) -> Iterator[dict[str, Any]]:
+    """The JSON documents of an output, a line each or over many lines."""
+    decoder, at = json.JSONDecoder(), 0
+    while (at := text.find("{", at)) >= 0:
+        found, at = decoder.raw_decode(text, at)
+        yield found
 
 
 def godwit(state: Path, *words: str) -> list[dict[str, Any]]:
