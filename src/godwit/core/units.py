@@ -103,7 +103,8 @@ def parse_duration(text: str) -> float:
     number, unit = _split(text, "a duration", "300ms or 10s")
     if unit not in _SECONDS and unit:
         raise BadValue(f"{text!r} has the unknown unit {unit!r}", remedy="Use ms, s, m or h.")
-    return number * _SECONDS.get(unit, 1.0)
+    # Divided, not multiplied by a thousandth: 59ms is then the float that a person calls 0.059.
+    return number / 1000 if unit == "ms" else number * _SECONDS.get(unit, 1.0)
 
 
 def format_bytes(size_bytes: float) -> str:
