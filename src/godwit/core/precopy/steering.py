@@ -9,6 +9,7 @@ What is told to a person when nothing is left stands in ``remedies``.
 """
 
 import math
+from bisect import bisect_left
 from dataclasses import dataclass
 from typing import Final
 
@@ -149,7 +150,9 @@ class _Case:
     @property
     def at_top(self) -> tuple[Round, ...]:
         """The stalled rounds that the highest limit ordered so far has had."""
-        return tuple(one for one in self.trend.stalled if one.pause_limit_s >= self.limit_s)
+        # Limits only rise, so these are the last ones.
+        stalled = self.trend.stalled
+        return stalled[bisect_left(stalled, self.limit_s, key=lambda one: one.pause_limit_s) :]
 
 
 def steer(recipe: Recipe, rounds: tuple[Round, ...], situation: Situation) -> Order:

@@ -7,7 +7,6 @@ counts right after a sync; bandwidth is an average of the last 100 ms and is nev
 import itertools
 import math
 import statistics
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -32,8 +31,11 @@ _SLOPE: Final = -0.003
 #: Two windows this many times apart show whether the guest writes the same pages again.
 _APART: Final = 1.15
 
-#: Halvings of an interval: far below what rounds can tell.
-_BISECTIONS: Final = 24
+#: The roots are sought in this interval, so exactly and in so many steps at most.
+_LEAST: Final = 1e-9
+_MOST: Final = 50.0
+_NEAR_ENOUGH: Final = 1e-7
+_STEPS: Final = 60
 
 #: What a guest left longer ago than this says little of what it will leave next.
 _RECENT_ROUNDS: Final = 8
@@ -133,18 +135,14 @@ def read_trend(
 
     The first sync is the start of the copy: its rest is the whole memory and says nothing.
     """
-    judged = tuple(
-        one
-        for one in rounds
-        if one.number > 1 and (changed_at_s is None or one.ended_at_s > changed_at_s)
-    )
-    seen = [one.bandwidth_bytes_per_s for one in judged if one.bandwidth_bytes_per_s > 0]
-    if not seen or judged[-1].bandwidth_bytes_per_s <= 0:
+    judged = _judged(rounds, changed_at_s)
+    if not judged or judged[-1].bandwidth_bytes_per_s <= 0:
         return None
+    seen = _measured(judged)
     most_bytes_per_s = recipe.link_bytes_per_s or math.inf
     # The last measurement, unless it stands out above the two before it.
     now_bytes_per_s = min(seen[-1], statistics.median(seen[-3:]), most_bytes_per_s)
-    carried_bytes_per_s = min(statistics.median(seen[-_RECENT_ROUNDS:]), most_bytes_per_s)
+    carried_bytes_per_s = min(statistics.median(seen), most_bytes_per_s)
     return Trend(
         rounds=judged,
         stalled=_rounds_since_progress(judged),
@@ -154,18 +152,43 @@ def read_trend(
     )
 
 
+def _judged(rounds: tuple[Round, ...], changed_at_s: float | None) -> tuple[Round, ...]:
+    """Those past the first sync and past the last change: the end of all rounds."""
+    since = 0
+    for at in range(len(rounds) - 1, -1, -1):
+        one = rounds[at]
+        if one.number <= 1 or (changed_at_s is not None and one.ended_at_s <= changed_at_s):
+            since = at + 1
+            break
+    return rounds[since:]
+
+
+def _measured(rounds: tuple[Round, ...]) -> list[float]:
+    """The last measurements of the bandwidth, oldest first."""
+    found: list[float] = []
+    for one in reversed(rounds):
+        if one.bandwidth_bytes_per_s > 0:
+            found.append(one.bandwidth_bytes_per_s)
+            if len(found) == _RECENT_ROUNDS:
+                break
+    found.reverse()
+    return found
+
+
 def _windows(
     rounds: tuple[Round, ...], judged: tuple[Round, ...], bandwidth_bytes_per_s: float
 ) -> tuple[tuple[float, float], ...]:
     """Pairs of pass and rest; what the limit left unsent was not written in that pass."""
-    judged_from = judged[0].number
+    # With what came just before the first of them, where that is still kept.
+    seen = rounds[-len(judged) - 1 :]
     return tuple(
-        (
-            now.ended_at_s - before.ended_at_s,
-            now.remaining_bytes - bandwidth_bytes_per_s * now.pause_limit_s,
-        )
-        for before, now in itertools.pairwise(rounds)
-        if now.number >= judged_from
+        [
+            (
+                now.ended_at_s - before.ended_at_s,
+                now.remaining_bytes - bandwidth_bytes_per_s * now.pause_limit_s,
+            )
+            for before, now in itertools.pairwise(seen)
+        ]
     )
 
 
@@ -190,25 +213,53 @@ def _fixed_point_bytes(
         return limit_bytes if last_bytes <= bandwidth_bytes_per_s * last_s else None
     if grows <= 1:
         return None
-    filled = _bisect(lambda x: math.expm1(-x * times) / math.expm1(-x) - grows, 1e-9, 50.0)
+    filled = _filled(times, grows)
     set_bytes = last_bytes / -math.expm1(-filled)
     hotter = set_bytes * filled / last_s / bandwidth_bytes_per_s
     others = 1 - limit_bytes / set_bytes
     if hotter * others <= 1:
         return limit_bytes
-    above = _bisect(lambda y: -others * math.expm1(-hotter * y) - y, 1e-9, 1.0)
-    return limit_bytes + set_bytes * above
+    return limit_bytes + set_bytes * _level(hotter, others)
 
 
-def _bisect(falling: Callable[[float], float], low: float, high: float) -> float:
-    """Where a function that is first above and then below zero crosses it."""
-    for _ in range(_BISECTIONS):
-        middle = (low + high) / 2
-        if falling(middle) > 0:
-            low = middle
+def _filled(times: float, grows: float) -> float:
+    """Where (1 - exp(-times x)) / (1 - exp(-x)) has fallen from ``times`` to ``grows``.
+
+    Newton's method within an interval that is halved where a step would leave it.
+    """
+    low, high = _LEAST, _MOST
+    at = min(_MOST, max(_LEAST, 2 * (times - grows) / (times * max(times - 1, _LEAST))))
+    for _ in range(_STEPS):
+        short, long = -math.expm1(-at), -math.expm1(-at * times)
+        above = long - grows * short
+        if above > 0:
+            low = at
         else:
-            high = middle
-    return (low + high) / 2
+            high = at
+        slope = times * (1 - long) - grows * (1 - short)
+        after = at - above / slope if slope else low
+        if not low < after < high:
+            after = (low + high) / 2
+        if abs(after - at) <= _NEAR_ENOUGH * after:
+            return after
+        at = after
+    return at
+
+
+def _level(hotter: float, others: float) -> float:
+    """The crossing of others (1 - exp(-hotter y)) with y above 0; it exists.
+
+    The difference is concave and its slope at 1 is below zero: Newton's steps from there only fall,
+    and stay right of the crossing.
+    """
+    at = 1.0
+    for _ in range(_STEPS):
+        past = math.exp(-hotter * at)
+        after = at - (others * (1 - past) - at) / (others * hotter * past - 1)
+        if at - after <= _NEAR_ENOUGH * at:
+            return after
+        at = after
+    return at
 
 
 def _rounds_since_progress(rounds: tuple[Round, ...]) -> tuple[Round, ...]:
@@ -222,9 +273,16 @@ def _rounds_since_progress(rounds: tuple[Round, ...]) -> tuple[Round, ...]:
 
 def _slope(values: list[float]) -> tuple[float, float]:
     """The slope of a straight line through values a step apart, and its standard error."""
-    middle = (len(values) - 1) / 2
-    mean = statistics.fmean(values)
-    spread = sum((at - middle) ** 2 for at in range(len(values)))
-    slope = sum((at - middle) * (one - mean) for at, one in enumerate(values)) / spread
-    off = sum((one - mean - slope * (at - middle)) ** 2 for at, one in enumerate(values))
-    return slope, math.sqrt(off / max(1, len(values) - 2) / spread)
+    count = len(values)
+    middle = (count - 1) / 2
+    spread = count * (count * count - 1) / 12
+    mean = sum(values) / count
+    across = around = 0.0
+    for at, one in enumerate(values):
+        off = one - mean
+        across += (at - middle) * off
+        around += off * off
+    slope = across / spread
+    # What the line does not explain of their squares.
+    left = max(0.0, around - slope * across)
+    return slope, math.sqrt(left / max(1, count - 2) / spread)
