@@ -34,7 +34,7 @@ from godwit.lab.lab import Lab
 GUEST: Final = "subject"
 #: Longer than any of them needs that converges; the others are given up by themselves.
 DEADLINE: Final = "120s"
-SETTLE_S: Final = 1.0
+SETTLE_S: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ def measure(lab: Lab, state: Path, setting: Setting) -> list[dict[str, Any]]:
     rows = []
     try:
         with lab.meter([GUEST], seconds_max=600) as meter:
-            meter.wait(3.0)
+            meter.wait(2.0)
             for leg in LEGS:
                 _, destination = here_and_there(lab, GUEST)
                 rows.append(one_move(state, setting, leg, destination))
@@ -150,7 +150,9 @@ def _told(row: dict[str, Any]) -> str:
     )
 
 
-def on_one_link(link: str, chosen: list[Setting], folder: Path) -> tuple[list[dict[str, Any]], Any]:
+def on_one_link(
+    link: str, chosen: list[Setting], folder: Path
+) -> tuple[list[dict[str, Any]], dict[str, str]]:
     """All settings of one link: those to be learnt from first, then the held-out ones."""
     lab = Lab.up(hosts=2, link=link, say=say)
     rows: list[dict[str, Any]] = []
@@ -176,19 +178,23 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--link", choices=LINKS, help="one link")
     parser.add_argument("--every", type=int, default=1, help="each nth setting only")
-    parser.add_argument("--trial", metavar="FILE", type=Path, help="write the rows there only")
+    parser.add_argument("--rows", type=Path, help="keep the rows there after each link, and go on")
+    parser.add_argument("--trial", action="store_true", help="write no results")
     chosen = parser.parse_args()
     refuse_a_lab_that_is_up()
-    rows: list[dict[str, Any]] = []
-    about: Any = None
+    kept = json.loads(chosen.rows.read_text()) if chosen.rows and chosen.rows.exists() else {}
+    rows: list[dict[str, Any]] = kept.get("rows", [])
+    about: dict[str, str] = kept.get("about", {})
+    done = {row["link"] for row in rows}
     with tempfile.TemporaryDirectory() as folder:
         for link in LINKS:
             settings = [one for one in SETTINGS if one.link == link][:: chosen.every]
-            if chosen.link in {None, link} and settings:
+            if chosen.link in {None, link} and settings and link not in done:
                 found, about = on_one_link(link, settings, Path(folder))
                 rows += found
-    if chosen.trial is not None:
-        chosen.trial.write_text(json.dumps(rows, indent=1))
+                if chosen.rows is not None:
+                    chosen.rows.write_text(json.dumps({"rows": rows, "about": about}))
+    if chosen.trial:
         say(table(rows, about))
         return
     RESULTS.mkdir(exist_ok=True)
