@@ -132,6 +132,48 @@ class TestFixedPart:
         assert isinstance(order, RaisePause)
         assert order.limit_s == pytest.approx((0.3 - 0.05) * 0.93)
 
+    @pytest.mark.parametrize(
+        ("measured", "planned"),
+        [
+            ((100, 99, 101, 100, 98, 102), 0.93),
+            ((100, 88, 101, 110, 92, 103), 0.85),
+            ((100, 100, 160, 100, 100, 100), 0.85),
+        ],
+    )
+    def test_an_unsteady_bandwidth_leaves_more_of_it(
+        self, measured: tuple[float, ...], planned: float
+    ) -> None:
+        seen = rounds(*[26] * len(measured))
+        noisy = tuple(
+            replace(one, bandwidth_bytes_per_s=mib * MIB)
+            for one, mib in zip(seen[1:], measured, strict=True)
+        )
+        now = Situation(pause_limit_s=0.03, pause_fixed_s=0.05)
+        order = steer(recipe(most=0.3), (seen[0], *noisy), now)
+        assert isinstance(order, RaisePause)
+        assert order.limit_s == pytest.approx((0.3 - 0.05) * planned)
+
+    @pytest.mark.parametrize(("carries", "planned"), [(97, 0.93), (88, 0.85), (63, 0.6), (9, 0.5)])
+    def test_no_measurement_is_trusted_beyond_what_was_carried_on_average(
+        self, carries: float, planned: float
+    ) -> None:
+        sent = tuple(
+            replace(one, transferred_bytes=round(one.number * carries * MIB))
+            for one in rounds(*[26] * 6)
+        )
+        now = Situation(pause_limit_s=0.03, pause_fixed_s=0.05)
+        order = steer(recipe(most=0.3), sent, now)
+        assert isinstance(order, RaisePause)
+        assert order.limit_s == pytest.approx((0.3 - 0.05) * planned)
+
+    def test_a_first_pass_that_was_slower_is_no_reason_for_care(self) -> None:
+        seen = [replace(one, transferred_bytes=one.number * 100 * MIB) for one in rounds(*[26] * 6)]
+        slow = (replace(seen[0], ended_at_s=seen[0].ended_at_s - 100.0), *seen[1:])
+        now = Situation(pause_limit_s=0.03, pause_fixed_s=0.05)
+        order = steer(recipe(most=0.3), slow, now)
+        assert isinstance(order, RaisePause)
+        assert order.limit_s == pytest.approx((0.3 - 0.05) * 0.93)
+
     def test_the_longer_pause_of_the_last_resort_likewise(self) -> None:
         longer = replace(recipe(most=0.3), pause_longer_s=1.0)
         now = Situation(pause_limit_s=0.2325, pause_fixed_s=0.05)

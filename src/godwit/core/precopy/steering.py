@@ -9,12 +9,11 @@ What is told to a person when nothing is left stands in ``remedies``.
 """
 
 import math
-from bisect import bisect_left
-from dataclasses import dataclass
 from typing import Final
 
 from godwit.core.model import Round
 from godwit.core.plan import Recipe
+from godwit.core.precopy.judging import HOPELESS, STALLED, Case
 from godwit.core.precopy.orders import (
     GiveUp,
     Keep,
@@ -26,15 +25,10 @@ from godwit.core.precopy.orders import (
     StartPostcopy,
 )
 from godwit.core.precopy.remedies import remedy_of
-from godwit.core.precopy.trend import Trend, read_trend
-from godwit.core.units import format_bytes, format_duration, format_fraction, format_rate
+from godwit.core.precopy.trend import read_trend
+from godwit.core.units import format_duration, format_fraction, format_rate
 
 __all__ = ["steer"]
-
-#: Rounds without progress, in a row, that make a stall. One may be a burst of the guest, and a
-#: limit once raised stays raised: in simulated bursts (tests/unit/core) waiting for a second one
-#: took a quarter off the mean pause for 2 % more time.
-_STALLED: Final = 2
 
 #: The new limit is the implied pause times this: bandwidth is an average of the last 100 ms, and a
 #: limit that is just missed costs a whole further round.
@@ -48,9 +42,8 @@ _FITS: Final = 4
 #: the guest is not steady by at most its cube, as its next rounds may be calmer.
 _STEP: Final = 1.5
 
-#: A level or growing rest this many times above the promise is hopeless: given up after so many
-#: rounds past the first and so many seconds. The seconds are for bursts, where rounds are short.
-_HOPELESS: Final = 1.5
+#: A hopeless rest is given up after so many rounds past the first and so many seconds. The seconds
+#: are for bursts, where rounds are short.
 _HOPELESS_ROUNDS: Final = 3
 _HOPELESS_S: Final = 4.0
 
@@ -66,13 +59,6 @@ _PATIENCE_S: Final = 20.0
 #: ... and after so many in any case. Fewer than a migration keeps.
 _PATIENCE_ROUNDS_MAX: Final = 150
 
-#: The hypervisor's measurement of the bandwidth may be too high in the instant of the decision. In
-#: the lab a limit of 1 s made pauses of 1.035 to 1.117 s, of which 45 ms were not sending.
-_UNREST: Final = 0.93
-
-#: The last part of the time that a deadline leaves, in which nothing is waited for.
-_NEAR: Final = 0.2
-
 #: The smallest step of the throttle: the hypervisor has no step of nothing.
 _THROTTLE_LEAST: Final = 0.01
 
@@ -81,78 +67,6 @@ _THROTTLE_LEAST: Final = 0.01
 _THROTTLE_HOLDS: Final = 0.05
 _THROTTLE_ROUNDS: Final = 5
 _THROTTLE_S: Final = 8.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Case:
-    """All that one decision rests on. ``left_s`` until the deadline, inf where there is none."""
-
-    recipe: Recipe
-    situation: Situation
-    trend: Trend
-    left_s: float
-
-    @property
-    def limit_s(self) -> float:
-        return self.situation.pause_limit_s
-
-    @property
-    def most_s(self) -> float:
-        """The highest limit with which the pause is kept."""
-        return self._limit_for(self.recipe.pause_max_s)
-
-    @property
-    def longest_s(self) -> float:
-        """The highest limit of all, with the pause that is permitted as the last resort."""
-        return self._limit_for(self.recipe.pause_ceiling_s)
-
-    def _limit_for(self, pause_s: float) -> float:
-        fixed_s = self.situation.pause_fixed_s
-        if not fixed_s:
-            return pause_s
-        return max(self.recipe.pause_start_s, (pause_s - fixed_s) * _UNREST)
-
-    @property
-    def rest(self) -> str:
-        return format_bytes(self.trend.rounds[-1].remaining_bytes)
-
-    @property
-    def gets_there(self) -> bool:
-        """Whether the rest shrinks so that it will fit the promise in time."""
-        goal_bytes = self.trend.bandwidth_bytes_per_s * self.most_s
-        return self.trend.left_s(goal_bytes) <= self.left_s and self.left_s > 0
-
-    @property
-    def is_over(self) -> bool:
-        """Whether a decision after the next pass would come too late."""
-        return self.left_s <= 0 or (self.left_s <= self.trend.last_pause_s and not self.gets_there)
-
-    @property
-    def is_urgent(self) -> bool:
-        """Whether the deadline is so near, or so far out of reach, that nothing is waited for."""
-        if self.recipe.deadline_s is None:
-            return False
-        near_s = max(self.recipe.deadline_s * _NEAR, 3 * self.trend.last_pause_s)
-        goal_bytes = self.trend.bandwidth_bytes_per_s * self.limit_s
-        on_course = self.trend.left_s(goal_bytes) <= self.left_s
-        return not on_course and (self.left_s <= near_s or not self.gets_there)
-
-    @property
-    def is_foreseen(self) -> bool:
-        """Whether the curve of what it writes says, twice, that it settles far too high."""
-        trend = self.trend
-        limit_bytes = trend.bandwidth_bytes_per_s * self.longest_s
-        return len(trend.rounds) > _STALLED and all(
-            (trend.settles_bytes(limit_bytes, before=before) or 0.0) > _HOPELESS * limit_bytes
-            for before in (0, 1)
-        )
-
-    @property
-    def at_top(self) -> tuple[Round, ...]:
-        """The stalled rounds that the highest limit ordered so far has had."""
-        # Limits only rise, so these are the last ones.
-        stalled = self.trend.stalled
-        return stalled[bisect_left(stalled, self.limit_s, key=lambda one: one.pause_limit_s) :]
 
 
 def steer(recipe: Recipe, rounds: tuple[Round, ...], situation: Situation) -> Order:
@@ -172,7 +86,7 @@ def steer(recipe: Recipe, rounds: tuple[Round, ...], situation: Situation) -> Or
         return Keep(why=why)
     if situation.is_held and left_s > 0:
         return Keep(why="another migration has the link for now")
-    case = _Case(recipe=recipe, situation=situation, trend=trend, left_s=left_s)
+    case = Case(recipe=recipe, situation=situation, trend=trend, left_s=left_s)
     order = _bound_throttle(case) or _let_it_be(case)
     if order is not None:
         return order
@@ -182,7 +96,7 @@ def steer(recipe: Recipe, rounds: tuple[Round, ...], situation: Situation) -> Or
     return _within_the_promise(case) if within else _at_the_promise(case)
 
 
-def _let_it_be(case: _Case) -> Order | None:
+def _let_it_be(case: Case) -> Order | None:
     """Whether nothing is to be done: it switches over by itself, comes nearer, or is not yet clear.
 
     A guest that comes nearer is never given up and its limit is not raised; but where it is
@@ -196,26 +110,26 @@ def _let_it_be(case: _Case) -> Order | None:
         return Keep(why=f"the rest fits the limit ({case.rest}): it is about to switch over")
     if case.is_over or case.is_urgent:
         return None
-    if len(trend.stalled) < _STALLED and case.is_foreseen:
+    if len(trend.stalled) < STALLED and case.is_foreseen:
         return _foreseen(case)
     if not trend.stalled:
         few = len(trend.rounds) < 2
         return Keep(why="one more round shows the trend" if few else _shrinks(case))
-    if len(trend.stalled) < _STALLED:
+    if len(trend.stalled) < STALLED:
         return Keep(why="a round brought nothing; one more shows whether that was a burst")
     return None
 
 
-def _foreseen(case: _Case) -> Order:
+def _foreseen(case: Case) -> Order:
     order = _more_bandwidth(case) or _throttle(case) or _postcopy(case)
     return order or Keep(why=f"{_shrinks(case)}, but will settle far above the promise")
 
 
-def _shrinks(case: _Case) -> str:
+def _shrinks(case: Case) -> str:
     return f"the rest shrinks ({case.rest})"
 
 
-def _within_the_promise(case: _Case) -> Order:
+def _within_the_promise(case: Case) -> Order:
     """Raise the limit as far as the guest's better moments need, or as far as it goes."""
     trend, most_s = case.trend, case.most_s
     if trend.best_pause_s > most_s:
@@ -229,7 +143,7 @@ def _within_the_promise(case: _Case) -> Order:
     return _raise(case, min(goal_s * _MARGIN, most_s), "and no less than before")
 
 
-def _raise(case: _Case, goal_s: float, why: str) -> RaisePause:
+def _raise(case: Case, goal_s: float, why: str) -> RaisePause:
     most_s = case.most_s if goal_s <= case.most_s else case.longest_s
     new_s = min(max(goal_s, case.limit_s * _STEP), most_s)
     return RaisePause(
@@ -239,7 +153,7 @@ def _raise(case: _Case, goal_s: float, why: str) -> RaisePause:
     )
 
 
-def _at_the_promise(case: _Case) -> Order:
+def _at_the_promise(case: Case) -> Order:
     """All of the promise is in force and the rest does not fit: go on to the other means."""
     if (order := _more_bandwidth(case)) is not None:
         return order
@@ -255,17 +169,17 @@ def _at_the_promise(case: _Case) -> Order:
     return _last_means(case) or _give_up(case, "it does not converge")
 
 
-def _is_hopeless(case: _Case) -> bool:
+def _is_hopeless(case: Case) -> bool:
     """Whether nothing of what was seen lets hope for a moment that fits."""
     trend = case.trend
     if case.is_foreseen:
         return True
     least_bytes = min(one.remaining_bytes for one in trend.rounds)
     fits_bytes = trend.bandwidth_bytes_per_s * case.limit_s
-    return (trend.is_level or trend.is_growing) and least_bytes > _HOPELESS * fits_bytes
+    return (trend.is_level or trend.is_growing) and least_bytes > HOPELESS * fits_bytes
 
 
-def _is_ripe(case: _Case) -> bool:
+def _is_ripe(case: Case) -> bool:
     """Whether the stall at this limit has lasted long enough."""
     top, trend = case.at_top, case.trend
     if len(top) >= _PATIENCE_ROUNDS_MAX:
@@ -281,7 +195,7 @@ def _is_ripe(case: _Case) -> bool:
     return len(top) >= enough and top[-1].ended_at_s - top[0].ended_at_s >= _PATIENCE_S
 
 
-def _more_bandwidth(case: _Case) -> Order | None:
+def _more_bandwidth(case: Case) -> Order | None:
     cap, link = case.situation.bandwidth_bytes_per_s, case.recipe.link_bytes_per_s
     if cap is None or case.recipe.bandwidth_is_hard or (link is not None and cap >= link):
         return None
@@ -294,7 +208,7 @@ def _more_bandwidth(case: _Case) -> Order | None:
     )
 
 
-def _bound_throttle(case: _Case) -> Order | None:
+def _bound_throttle(case: Case) -> Order | None:
     """Shorten the step before the next one would slow the guest more than is permitted."""
     throttle, step = case.recipe.throttle, case.situation.throttle_increment_fraction
     if throttle is None or step <= _THROTTLE_LEAST:
@@ -312,7 +226,7 @@ def _bound_throttle(case: _Case) -> Order | None:
     )
 
 
-def _throttle(case: _Case) -> Order | None:
+def _throttle(case: Case) -> Order | None:
     """Slow the guest's vCPUs, or wait for what that brings; None when it is spent."""
     throttle = case.recipe.throttle
     if throttle is None:
@@ -339,7 +253,7 @@ def _throttle(case: _Case) -> Order | None:
     return Keep(why=f"the vCPUs are slowed by {format_fraction(now_fraction)}; it takes effect")
 
 
-def _last_means(case: _Case) -> Order | None:
+def _last_means(case: Case) -> Order | None:
     """What touches the guest most: post-copy, then a pause longer than promised."""
     recipe, trend = case.recipe, case.trend
     if (order := _postcopy(case)) is not None:
@@ -357,7 +271,7 @@ def _last_means(case: _Case) -> Order | None:
     return None
 
 
-def _postcopy(case: _Case) -> Order | None:
+def _postcopy(case: Case) -> Order | None:
     if not (case.recipe.postcopy and case.situation.path_is_healthy):
         return None
     return StartPostcopy(
@@ -368,7 +282,7 @@ def _postcopy(case: _Case) -> Order | None:
     )
 
 
-def _at_the_deadline(case: _Case) -> Order:
+def _at_the_deadline(case: Case) -> Order:
     """The time is up: end it now, within what the policy permits."""
     recipe, trend = case.recipe, case.trend
     if trend.last_pause_s <= case.most_s and case.limit_s < case.most_s:
@@ -379,7 +293,7 @@ def _at_the_deadline(case: _Case) -> Order:
     )
 
 
-def _give_up(case: _Case, cause: str) -> GiveUp:
+def _give_up(case: Case, cause: str) -> GiveUp:
     trend, recipe = case.trend, case.recipe
     last, count = trend.rounds[-1], len(trend.stalled)
     moved = f"the last {count} rounds brought nothing" if count else "the rest still shrinks"

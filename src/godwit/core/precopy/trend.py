@@ -37,6 +37,22 @@ _MOST: Final = 50.0
 _NEAR_ENOUGH: Final = 1e-7
 _STEPS: Final = 60
 
+#: What may be planned with of a pause beside its fixed part. In the lab a limit of 1 s made pauses
+#: of 1.035 to 1.117 s, of which 45 ms were not sending; and on a busy machine one of 859 ms made a
+#: pause of more than a second, with 60 ms that were not sending.
+_STEADY: Final = 0.93
+_UNSTEADY: Final = 0.85
+
+#: From this spread of what is measured as bandwidth, a share of its mean, it is unsteady. In 23 of
+#: 25 plain migrations in the lab that had four rounds or more over a shaped link it was below this.
+_UNREST: Final = 0.05
+
+#: What was sent in so many seconds or more is a sustained average. In those 25 it was 0.93 times
+#: the median measurement or more; where it is less than this, the measurement is not trusted.
+_SUSTAINED_S: Final = 0.3
+_SUSTAINED: Final = 0.92
+_SURE_LEAST: Final = 0.5
+
 #: What a guest left longer ago than this says little of what it will leave next.
 _RECENT_ROUNDS: Final = 8
 
@@ -76,6 +92,29 @@ class Trend:
             return 0.0
         before = self.rounds[-len(self.stalled) - 1]
         return self.stalled[-1].ended_at_s - before.ended_at_s
+
+    @property
+    def sure_fraction(self) -> float:
+        """How much of a pause may be planned with, by how the stream kept to what was measured.
+
+        The hypervisor decides by its own measurement of 100 ms, and the rest is sent at what the
+        link then carries.
+        """
+        seen = _measured(self.rounds)
+        mean = sum(seen) / len(seen)
+        spread = math.sqrt(sum((one - mean) ** 2 for one in seen) / len(seen))
+        sure = _STEADY if spread <= _UNREST * mean else _UNSTEADY
+        # The end of the first pass is where later ones, which may be faster, begin.
+        since = self.rounds[-_RECENT_ROUNDS - 1 :]
+        took_s = since[-1].ended_at_s - since[0].ended_at_s
+        sent_bytes = since[-1].transferred_bytes - since[0].transferred_bytes
+        if took_s < _SUSTAINED_S or sent_bytes <= 0:
+            return sure
+        carried = sent_bytes / took_s / statistics.median(seen)
+        if carried >= _SUSTAINED:
+            return sure
+        # In steps, so that the limit does not follow each round.
+        return min(sure, max(_SURE_LEAST, math.floor(carried * 20) / 20))
 
     @property
     def is_shrinking(self) -> bool:
