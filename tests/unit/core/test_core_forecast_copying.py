@@ -4,12 +4,13 @@ import math
 
 import pytest
 
-from godwit.core.model import Round
+from godwit.core.model import Forecast, Range, Round
 from godwit.core.plan import Recipe, Throttle
 from godwit.core.precopy import (
     CourseEnd,
     GiveUp,
     Keep,
+    MoveFacts,
     Order,
     RaiseBandwidth,
     RaisePause,
@@ -17,6 +18,7 @@ from godwit.core.precopy import (
     Situation,
     StartPostcopy,
     Way,
+    score,
     simulate,
 )
 from godwit.core.precopy.copying import Steering
@@ -53,8 +55,31 @@ def test_an_idle_guest_takes_its_memory_over_the_bandwidth() -> None:
     assert course.copying_s == pytest.approx(3.0 + sync_s(300 * MIB))
     assert course.sent_bytes == pytest.approx(300 * MIB)
     assert (course.rest_bytes, course.rest_s) == (0, 0)
-    # The start, the end of the pass, and the count at the switch-over.
-    assert course.rounds == 3
+    # The start and the end of the pass.
+    assert course.rounds == 2
+
+
+@pytest.mark.parametrize("hot", [0.0, 300 * MIB])
+def test_rounds_are_counted_as_in_the_record_of_a_move(hot: float) -> None:
+    """Of a move that switches over, and of one that is given up."""
+    steering = keep_for(4, GiveUp(why="the test", remedy="none"))
+    course = simulate(writing((1.0, hot)), WAY, SMALL, used_bytes=300 * MIB, steering=steering)
+    assert course.end is (CourseEnd.GAVE_UP if hot else CourseEnd.SWITCHED)
+    facts = MoveFacts(
+        recipe=SMALL, rounds=course.trace, memory_bytes=300 * MIB, completed=course.moved
+    )
+    figure = Range(low=0.0, likely=0.0, high=0.0)
+    said = Forecast(
+        total_s=figure,
+        pause_s=figure,
+        outage_s=figure,
+        sent_bytes=figure,
+        rounds=figure,
+        converges=1.0,
+        keeps_promise=1.0,
+        made_at_s=0.0,
+    )
+    assert score(said, facts, 0.0).rounds == course.rounds
 
 
 def test_pages_of_zeroes_cost_a_header_and_a_moment_each() -> None:

@@ -239,8 +239,8 @@ class _Copy:
         gone = rest * wire if end in (CourseEnd.SWITCHED, CourseEnd.POSTCOPY) else 0.0
         return Course(
             end=end,
-            # The switch-over counts once more.
-            rounds=len(self.rounds) + (end is CourseEnd.SWITCHED),
+            # The sync of a switch-over comes after the stop, and is no round of a record either.
+            rounds=len(self.rounds),
             copying_s=self.at_s,
             rest_bytes=rest,
             rest_s=0.0 if end is CourseEnd.POSTCOPY else rest_s,
