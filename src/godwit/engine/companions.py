@@ -97,10 +97,12 @@ class Companions:
         self._record.close()
 
     async def close(self) -> None:
-        """Let go of what is under way; the next controller does it again."""
+        """Let go of what is under way; it is done again by whoever goes on with the migration."""
         if self._switching is not None and not self._switching.done():
             self._switching.cancel()
             await asyncio.gather(self._switching, return_exceptions=True)
+            # A person may have it looked at again: what was let go of is not what is waited for.
+            self._switching = None
 
     async def _each(self, call: Callable[[Companion], Awaitable[None]]) -> None:
         for one in self._companions:

@@ -19,11 +19,11 @@ class Diary:
 
     def __init__(self, *, fails_at: str = "", hangs_at: str = "") -> None:
         self.calls: list[tuple[str, Phase]] = []
-        self._fails_at, self._hangs_at = fails_at, hangs_at
+        self._fails_at, self.hangs_at = fails_at, hangs_at
 
     async def _note(self, word: str, record: Record) -> None:
         self.calls.append((word, record.phase))
-        if word == self._hangs_at:
+        if word == self.hangs_at:
             await asyncio.sleep(3600.0)
         if word == self._fails_at:
             raise RuntimeError(word)
@@ -132,4 +132,25 @@ async def test_a_move_that_never_started_is_told_as_ended(stage: Stage) -> None:
 
     assert controller.migration(one).phase is Phase.CANCELLED
     assert diary.words == ["ended"]
+    assert SqlJournal(stage.database).unfinished() == ()
+
+
+async def test_a_switch_that_was_let_go_of_is_made_when_a_person_has_it_looked_at_again(
+    stage: Stage,
+) -> None:
+    stage.world.add_guest("a", guest())
+    diary = Diary(hangs_at="switched")
+    controller = await stage.start(companions=(diary,))
+    one = await stage.migrate(controller)
+    await stage.reaches(controller, one, Phase.SWITCHING)
+    stage.world.kill_qemu("a", controller.migration(one).move.vm)
+    await stage.reaches(controller, one, Phase.LOST)
+    await stage.until(lambda: not controller.is_busy)
+
+    diary.hangs_at = ""
+    stage.world.add_guest("b", guest())
+    await controller.resolve(one)
+    await stage.until(lambda: not controller.is_busy)
+
+    assert diary.calls[-2:] == [("switched", Phase.VERIFYING), ("ended", Phase.DONE)]
     assert SqlJournal(stage.database).unfinished() == ()
