@@ -91,6 +91,9 @@ class Announcing:
         if self._before is not None:
             self._before.cancel()
             await asyncio.gather(self._before, return_exceptions=True)
+            if self._before.cancelled():
+                # A person may have it looked at again: then nothing was seen before.
+                self._before = None
 
     async def run(self, outage: OutageWatch | None) -> Announced:
         """Announce, then look and listen; announce again what is not known or does not answer."""

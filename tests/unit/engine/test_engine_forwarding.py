@@ -6,7 +6,8 @@ import pytest
 
 from godwit.core.errors import RecordFailed
 from godwit.core.migration import Migration, Phase
-from godwit.core.model import HostName
+from godwit.core.model import HostName, VmId
+from godwit.drivers.simulated import Point
 from godwit.engine.announcing import Announced, outage_causes
 from godwit.engine.forwarding import Ports, judge_destination, judge_source, judge_upstream
 from godwit.ports import ForwardingEntry, RepairAction, UpstreamTable
@@ -147,6 +148,32 @@ async def test_tables_that_can_not_be_read_are_told_and_harm_nothing(
     assert any("could not be checked" in note for note in result.notes)
     assert migration.ended_at_s is not None
     assert migration.ended_at_s - migration.accepted_at_s < 30.0
+
+
+async def test_a_first_look_that_was_let_go_of_harms_no_later_verification(stage: Stage) -> None:
+    """The first look hangs until the migration is lost, and a person starts the guest again."""
+    tables = Tables(stage)
+    hangs, reads = [True], tables.upstream
+
+    async def upstream() -> tuple[UpstreamTable, ...]:
+        await asyncio.sleep(3600.0 if hangs.pop() else 0.0)
+        return await reads()
+
+    tables.upstream = upstream
+    stage.world.add_guest("a", guest())
+    controller = await stage.start(tables=tables)
+    stage.world.at(Point.ROUND, lambda: stage.world.kill_qemu("a", VmId("uuid-of-web")))
+    lost = await stage.moved(controller)
+    assert lost.phase is Phase.LOST
+    hangs += [False] * 9
+    stage.world.add_guest("b", guest())
+    await controller.resolve(lost.id)
+    await stage.until(lambda: not controller.is_busy)
+
+    migration = controller.migration(lost.id)
+    assert migration.phase is Phase.DONE
+    assert migration.result is not None
+    assert migration.result.forwarding.startswith("learnt")
 
 
 async def test_where_nothing_can_be_read_nothing_is_said(stage: Stage) -> None:
