@@ -77,9 +77,12 @@ def reconcile(
     nothing may ever resume the source.
     """
     verdict = _judge(source, destination, could_have_switched=could_have_switched)
+    why = f"{verdict.why} (post-copy: the memory at the source may be stale)"
+    if is_stale and _runs(source) and verdict.repair is not Repair.NONE:
+        # Somebody resumed the source. The copy at the destination is no leftover: it ran.
+        return Verdict(where=Whereabouts.CANNOT_KNOW, why=why)
     if not source.has_process or _runs(source) or destination.presence is Presence.UNKNOWN:
         return verdict
-    why = f"{verdict.why} (post-copy: the memory at the source may be stale)"
     finds_out = source.state is RunState.PAUSED_POSTCOPY and source.has_job
     if is_stale and not destination.has_process and not finds_out:
         return Verdict(where=Whereabouts.NEITHER, why=why)
