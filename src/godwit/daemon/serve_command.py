@@ -36,4 +36,6 @@ def serve(
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
+    # It would log the whole URL of each webhook, and what is secret in it.
+    logging.getLogger("httpx").setLevel(logging.WARNING)
     run_server(load_settings(os.environ), socket)

@@ -35,6 +35,8 @@ __all__ = ["Settings", "load_settings", "state_directory"]
 _STATE_VARIABLE: Final = "GODWIT_STATE"
 _FILE_VARIABLE: Final = "GODWIT_SETTINGS"
 _FILE: Final = "godwit.toml"
+#: Somebody may write the secret itself where its file is meant; a URL may have a password.
+_NEVER_SHOWN: Final = frozenset({"secret_file", "url"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -216,10 +218,10 @@ def _complaint(error: Mapping[str, Any]) -> str:
     if error["type"] == "missing":
         return f"{where}: is missing"
     says = str(error["msg"]).removeprefix("Value error, ")
-    # A whole part is not repeated: what it says is about several of its keys.
-    return f"{where}: {says}" + (
-        "" if isinstance(error["input"], dict) else f", not {error['input']!r}"
-    )
+    # A whole part is not repeated: what it says is about several of its keys. Nor is what may be a
+    # secret, or hold one.
+    is_told = not isinstance(error["input"], dict) and error["loc"][-1] not in _NEVER_SHOWN
+    return f"{where}: {says}" + (f", not {error['input']!r}" if is_told else "")
 
 
 def _refuse_twice(part: str, names: list[str], path: Path) -> None:

@@ -1,5 +1,6 @@
 """Goal: a server answers where it was told to, shares with commands, and ends cleanly."""
 
+import logging
 import signal
 import stat
 import tempfile
@@ -9,6 +10,7 @@ import pytest
 from daemon_fakes import FakeController, Starter
 
 from godwit.core.errors import GodwitError
+from godwit.daemon import serve, serve_command
 from godwit.daemon.embedded import embedded
 from godwit.daemon.serve import default_socket, run_server
 from godwit.daemon.settings import Settings
@@ -74,3 +76,15 @@ def test_a_folder_for_sockets_that_can_not_be_made_is_no_bug(tmp_path: Path) -> 
     with pytest.raises(GodwitError, match="run for sockets can't be made") as caught:
         private_socket(tmp_path)
     assert exit_status_of(caught.value) is ExitStatus.WORLD_WRONG
+
+
+def test_its_log_has_no_urls_of_webhooks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("GODWIT_STATE", str(tmp_path))
+    monkeypatch.setattr(serve, "run_server", lambda *_: None)
+    caplog.set_level(logging.INFO)
+    caplog.set_level(logging.NOTSET, logger="httpx")
+    serve_command.serve()
+    logging.getLogger("httpx").info("POST https://hooks.example.org/secret")
+    assert not caplog.records

@@ -131,9 +131,9 @@ class WebhookKeeper:
         return self._client
 
     def _where(self) -> str:
-        """The URL without what may be secret in it."""
+        """The service alone: a path and a query are often the key to it."""
         parts = urlsplit(self._url)
-        return f"{parts.scheme}://{parts.hostname}{parts.path}"
+        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
 
 
 def signature(secret: bytes, at_s: str, body: bytes) -> str:
