@@ -22,6 +22,7 @@ from godwit.lab.places import Places
 from godwit.lab.problems import LabMisused, LabUnfit
 from godwit.lab.processes import process_of
 from godwit.lab.state import exclusive
+from godwit.lab.userland import Userland
 
 pytestmark = pytest.mark.lab
 
@@ -52,6 +53,8 @@ def test_up_twice_keeps_the_lab_and_down_leaves_nothing(machine: Places) -> None
     assert [host.libvirtd_pid() for host in Lab.up(hosts=2).hosts()] == pids
     with pytest.raises(LabMisused, match="A lab of 2 hosts"):
         Lab.up(hosts=3)
+    with pytest.raises(LabMisused, match="debian-13"):
+        Lab.up(hosts=2, userland=Userland.DEBIAN_12)
 
     assert {"tini", "libvirtd"} <= set(processes_that_see(machine.root))
     assert Lab.down()

@@ -18,7 +18,7 @@ from godwit.lab.places import Places, cache_folder
 from godwit.lab.problems import LabFailed, LabMisused
 from godwit.lab.progress import Say
 from godwit.lab.state import HostRecord, LabState, boot_id
-from godwit.lab.userland import build_userland, cache_lock, publish
+from godwit.lab.userland import Userland, build_userland, cache_lock, publish
 
 __all__ = ["bring_up", "clear_remains", "read_state"]
 
@@ -56,16 +56,17 @@ def clear_remains(places: Places, say: Say) -> None:
         remains.clear(places)
 
 
-def bring_up(places: Places, hosts: int, link: str, say: Say) -> None:
+def bring_up(places: Places, hosts: int, link: str, which: Userland, say: Say) -> None:
     """Make a lab on a machine that has none; on failure the caller clears what there is."""
     state = LabState(
         boot_id=boot_id(),
         link=link,
+        system=which.value,
         hosts=tuple(HostRecord(name=name) for name in host_names(hosts)),
     )
     state.save(places)
     cache = cache_folder()
-    userland = build_userland(cache, say)
+    userland = build_userland(cache, which, say)
     image = build_guest_image(cache, userland, say)
     accelerator = choose_accelerator(cache, userland, image, say)
     state = replace(state, userland=str(userland), accelerator=accelerator)

@@ -26,6 +26,8 @@ from godwit.lab.layout import Network
 from godwit.lab.links import link_rate
 from godwit.lab.problems import LabMisused, LabUnfit
 from godwit.lab.progress import Say
+from godwit.lab.userland import Userland
+from godwit.lab.userland import Userland
 
 __all__ = ["app"]
 
@@ -93,6 +95,9 @@ def up(
     link: Annotated[
         str, typer.Option(help="Rate of each host's migration link: 1gbit, 100MiB/s, unlimited.")
     ] = "1gbit",
+    userland: Annotated[
+        Userland, typer.Option(help="What the hosts run; debian-12 has libvirt 9.0.")
+    ] = Userland.DEBIAN_13,
 ) -> None:
     """Bring the lab up; what a crashed one left is cleared first.
 
@@ -100,7 +105,7 @@ def up(
     """
     started_s = time.monotonic()
     with _progress() as say:
-        lab = Lab.up(hosts=hosts, link=link, say=say)
+        lab = Lab.up(hosts=hosts, link=link, userland=userland, say=say)
     names = ", ".join(host.name for host in lab.hosts())
     typer.echo(f"Up after {format_duration(time.monotonic() - started_s)}: {names}.")
     typer.echo("Next: godwit lab guest add web1; godwit lab hosts > hosts.toml")
@@ -230,7 +235,7 @@ def guest_add(
     vcpus: Annotated[int, typer.Option(help="Its processors.")] = 1,
     dirty_rate: Annotated[str, typer.Option(help="How fast it rewrites memory.")] = "0",
     working_set: Annotated[str, typer.Option(help="How much of it, again and again.")] = "64MiB",
-    disk: Annotated[str, typer.Option(help="Storage pool: shared or local.")] = "shared",
+    disk: Annotated[str, typer.Option(help="Storage pool: shared, local; or none.")] = "shared",
 ) -> None:
     """Start a guest that answers UDP port 7 and HTTP port 80, and checks its memory and disk."""
     guest = Lab.load().add_guest(

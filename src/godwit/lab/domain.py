@@ -74,12 +74,7 @@ def domain_xml(
   <on_reboot>restart</on_reboot>
   <on_crash>destroy</on_crash>
   <devices>
-    <disk type='file' device='disk'>
-      <driver name='qemu' type='raw' cache='none' io='threads'/>
-      <source file={quoteattr(disk_path(record.name, record.disk))}/>
-      <target dev='vda' bus='virtio'/>
-    </disk>
-    <interface type='network'>
+{_disk(record)}    <interface type='network'>
       <mac address='{record.mac}'/>
       <source network='{GUEST_NETWORK}'/>
       <model type='virtio'/>
@@ -92,4 +87,26 @@ def domain_xml(
     <controller type='usb' model='none'/>
   </devices>
 </domain>
+"""
+
+
+def _disk(record: GuestRecord) -> str:
+    if record.disk == "none":
+        return ""
+    return f"""    <disk type='file' device='disk'>
+      <driver name='qemu' type='raw' cache='none' io='threads'/>
+      <source file={quoteattr(disk_path(record.name, record.disk))}/>
+      <target dev='vda' bus='virtio'/>
+    </disk>
+"""
+
+
+def _disk(record: GuestRecord) -> str:
+    if record.disk == "none":
+        return ""
+    return f"""    <disk type='file' device='disk'>
+      <driver name='qemu' type='raw' cache='none' io='threads'/>
+      <source file={quoteattr(disk_path(record.name, record.disk))}/>
+      <target dev='vda' bus='virtio'/>
+    </disk>
 """

@@ -152,7 +152,8 @@ class Guest:
         deadline_s = time.monotonic() + timeout_s
         while True:
             try:
-                if _is_at_work(json.loads(self.get("/counters", timeout_s=1.0))):
+                counters = json.loads(self.get("/counters", timeout_s=1.0))
+                if _is_at_work(counters, has_disk=self.record.disk != "none"):
                     return
             except LabFailed:
                 if time.monotonic() > deadline_s:
@@ -162,10 +163,10 @@ class Guest:
             time.sleep(POLL_S)
 
 
-def _is_at_work(counters: dict[str, Any]) -> bool:
+def _is_at_work(counters: dict[str, Any], *, has_disk: bool) -> bool:
     memory = counters["memory"]
     is_filled = memory["working_set_bytes"] == memory["wanted_working_set_bytes"]
-    return bool(counters["disk"]["present"]) and is_filled
+    return bool(counters["disk"]["present"]) == has_disk and is_filled
 
 
 def integrity_of(counters: dict[str, Any]) -> Integrity:

@@ -38,10 +38,12 @@ from godwit.lab.places import Places, cache_folder
 from godwit.lab.problems import LabFailed, LabMisused
 from godwit.lab.progress import Say, silent
 from godwit.lab.state import GuestRecord, LabState, boot_id, exclusive
+from godwit.lab.userland import Userland
+from godwit.lab.userland import Userland
 
 __all__ = ["Lab"]
 
-DISKS = ("shared", "local")
+DISKS = ("shared", "local", "none")
 CACHED = ("userland-*", "guest-*", "accelerator.json", "lock")
 # What the guest's kernel and the workload need besides the working set.
 GUEST_OVERHEAD_BYTES = 96 * 1024 * 1024
@@ -55,7 +57,14 @@ class Lab:
     places: Places
 
     @classmethod
-    def up(cls, hosts: int = 3, link: str = "1gbit", *, say: Say = silent) -> "Lab":
+    def up(
+        cls,
+        hosts: int = 3,
+        link: str = "1gbit",
+        *,
+        userland: Userland = Userland.DEBIAN_13,
+        say: Say = silent,
+    ) -> "Lab":
         """Bring the lab up and return it; one that already runs with these settings is kept.
 
         Remains of a lab that crashed are cleared first. When it fails, nothing is left behind.
@@ -69,13 +78,13 @@ class Lab:
         requirements.check()
         places = Places.default()
         with exclusive(places):
-            if cls._is_up_already(places, hosts, link):
+            if cls._is_up_already(places, hosts, link, userland):
                 say("the lab is up already")
                 return cls(places=places)
             clear_remains(places, say)
             check_addresses_are_free()
             try:
-                bring_up(places, hosts, link, say)
+                bring_up(places, hosts, link, userland, say)
             except BaseException:
                 remains.clear(places)
                 raise
@@ -121,7 +130,7 @@ class Lab:
             cache.rmdir()
 
     @staticmethod
-    def _is_up_already(places: Places, hosts: int, link: str) -> bool:
+    def _is_up_already(places: Places, hosts: int, link: str, userland: Userland) -> bool:
         state = read_state(places)
         if state is None or state.phase != "running" or state.boot_id != boot_id():
             return False
@@ -130,9 +139,10 @@ class Lab:
         expected |= {known_host(record.name).namespace for record in state.hosts}
         if not expected <= set(remains.find(places).namespaces):
             return False
-        if len(state.hosts) != hosts or state.link != link:
+        if (len(state.hosts), state.link, state.system) != (hosts, link, userland):
             raise LabMisused(
-                f"A lab of {len(state.hosts)} hosts with links of {state.link} is up.",
+                f"A lab of {len(state.hosts)} hosts with {state.system} and links of {state.link} "
+                "is up.",
                 remedy="godwit lab down first, or use it as it is.",
             )
         return True
@@ -214,9 +224,9 @@ class Lab:
     ) -> Guest:
         """Define a guest on a host, start it and wait until it answers.
 
-        ``disk`` is the storage pool: ``shared`` or ``local``. ``metadata`` is XML to put into the
-        definition's metadata element. ``running=False`` only defines it; ``transient=True`` starts
-        it without a definition. When it fails, nothing of the guest is left.
+        ``disk`` is the storage pool, ``shared`` or ``local``, or ``none``. ``metadata`` is XML to
+        put into the definition's metadata element. ``running=False`` only defines it;
+        ``transient=True`` starts it without a definition. When it fails, nothing of it is left.
 
         Raises: LabMisused for a wish that can't be met; LabFailed when it does not come up.
         """
@@ -235,7 +245,9 @@ class Lab:
             file = self._disk_file(record, host)
             replace(state, guests=(*state.guests, record)).save(self.places)
             try:
-                _make_disk(file, parse_bytes(disk_size))
+                if file is not None:
+                    if file is not None:
+                    _make_disk(file, parse_bytes(disk_size))
                 if not transient:
                     where.run(["virsh", "-q", "define", "/dev/stdin"], stdin=xml)
                 if running and transient:
@@ -288,7 +300,9 @@ class Lab:
             raise LabFailed(f"The guest {guest} runs on {' and '.join(running)} at once.")
         return running[0] if running else None
 
-    def _disk_file(self, record: GuestRecord, host: str) -> Path:
+    def _disk_file(self, record: GuestRecord, host: str) -> Path | None:
+        if record.disk == "none":
+            return None
         inside = disk_path(record.name, record.disk)
         if record.disk == "shared":
             return self.places.shared / Path(inside).name
@@ -299,7 +313,8 @@ class Lab:
             if host.is_on() and host.libvirtd_pid() is not None:
                 host.try_run(["virsh", "-q", "destroy", record.uuid])
                 host.try_run(["virsh", "-q", "undefine", "--nvram", record.uuid])
-            self._disk_file(record, host.name).unlink(missing_ok=True)
+            if file := self._disk_file(record, host.name):
+                file.unlink(missing_ok=True)
         state = self.state()
         guests = tuple(guest for guest in state.guests if guest.name != record.name)
         replace(state, guests=guests).save(self.places)
@@ -312,7 +327,7 @@ def _check_guest(name: str, disk: str, memory_bytes: int, workload: Workload) ->
             remedy="Use up to 40 small letters, digits and hyphens.",
         )
     if disk not in DISKS:
-        raise LabMisused(f"There is no storage pool {disk!r}.", remedy="Use shared or local.")
+        raise LabMisused(f"There is no storage pool {disk!r}.", remedy="Use shared, local or none.")
     if workload.working_set_bytes > memory_bytes - GUEST_OVERHEAD_BYTES:
         raise LabMisused(
             "The working set does not fit into the guest's memory.",

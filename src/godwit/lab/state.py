@@ -17,6 +17,8 @@ from typing import Any
 
 from godwit.lab.places import Places
 from godwit.lab.problems import LabFailed, LabMisused, LabUnfit
+from godwit.lab.userland import Userland
+from godwit.lab.userland import Userland
 
 __all__ = ["GuestRecord", "HostRecord", "LabState", "boot_id", "exclusive"]
 
@@ -49,11 +51,12 @@ class GuestRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LabState:
-    """The whole lab."""
+    """The whole lab. ``system`` names what its hosts run, ``userland`` is the folder of it."""
 
     boot_id: str
     phase: str = "starting"
     link: str = "1gbit"
+    system: str = Userland.DEBIAN_13.value
     userland: str = ""
     accelerator: str = ""
     hosts: tuple[HostRecord, ...] = ()

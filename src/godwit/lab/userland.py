@@ -1,9 +1,10 @@
-"""Builds the userland of the hosts: a Debian 13 root folder with QEMU and libvirt, once per recipe.
+"""Builds the userland of the hosts: a Debian root folder with QEMU and libvirt, once per recipe.
 
-Debian 13 on purpose, whatever this machine runs: QEMU 7.2 of Debian 12 loses guest writes when a
-busy emulated guest migrates. No mirror is named: mmdebstrap knows its own default, and the
-machine's apt configuration decides the rest. The folder is never written to once it is built; each
-host puts an overlay over it.
+Debian 13 unless asked otherwise, whatever this machine runs. Its libvirt crashes when a broken
+post-copy is to be taken up again, so there is Debian 12's beside it, with the QEMU of its
+backports: QEMU 7.2, its own, loses guest writes when a busy emulated guest migrates. No mirror is
+named: mmdebstrap knows its own default, and the machine's apt configuration decides the rest. The
+folder is never written to once it is built; each host puts an overlay over it.
 """
 
 import fcntl
@@ -13,21 +14,33 @@ import shutil
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
+from types import MappingProxyType
+from types import MappingProxyType
 
 from godwit.lab.problems import LabFailed
 from godwit.lab.progress import Say
 
-__all__ = ["build_userland", "cache_lock", "publish"]
+__all__ = ["Userland", "build_userland", "cache_lock", "publish", "recipe_of"]
 
-SUITE = "trixie"
-PACKAGES = (
+
+class Userland(StrEnum):
+    """What the hosts run."""
+
+    DEBIAN_13 = "debian-13"
+    DEBIAN_12 = "debian-12"
+
+
+_PACKAGES = (
     "qemu-system-x86",
     "qemu-utils",
     "libvirt-daemon",
     "libvirt-daemon-driver-qemu",
+    # Debian 13 has these in packages of their own, Debian 12 in libvirt-daemon.
     "libvirt-daemon-driver-network",
     "libvirt-daemon-driver-storage",
     "libvirt-daemon-lock",
@@ -42,6 +55,15 @@ PACKAGES = (
     # A name server for the tests of DNS records.
     "knot",
 )
+_NOT_IN_DEBIAN_12 = frozenset(
+    {
+        "libvirt-daemon-driver-network",
+        "libvirt-daemon-driver-storage",
+        "libvirt-daemon-lock",
+        "libvirt-daemon-log",
+        "knot",
+    }
+)
 NOT_UNPACKED = ("/usr/share/doc/*", "/usr/share/locale/*", "/usr/share/man/*")
 # The guest's kernel is fetched with the same package lists, outside the root folder's own reach of
 # names and networks. The package of the plain name only points at the one with the version.
@@ -53,17 +75,66 @@ apt-cache depends linux-image-cloud-amd64 |
 	sed -n 's/.*Depends: \\(linux-image-[0-9]\\)/\\1/p' |
 	xargs apt-get download
 """
+# Backports come from where mmdebstrap takes the suite itself; only QEMU, and the firmware that it
+# wants, are taken from them.
+QEMU_FROM_BACKPORTS = """
+set -eu
+cd "$1/etc/apt"
+cat sources.list sources.list.d/*.list 2>/dev/null |
+	sed -n 's/ bookworm main$/ bookworm-backports main/p' >backports
+grep -q . backports
+mv backports sources.list.d/backports.list
+cat >preferences.d/backports <<end
+Package: src:qemu src:seabios
+Pin: release n=bookworm-backports
+Pin-Priority: 990
+end
+"""
 BUILD_TIMEOUT_S = 1800.0
 
 
-def _recipe() -> list[str]:
-    options = [f"--dpkgopt=path-exclude={path}" for path in NOT_UNPACKED]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Recipe:
+    suite: str
+    packages: tuple[str, ...]
+    setup_hook: str = ""
+
+
+_RECIPES: Mapping[Userland, _Recipe] = MappingProxyType(
+    {
+        Userland.DEBIAN_13: _Recipe(suite="trixie", packages=_PACKAGES),
+        Userland.DEBIAN_12: _Recipe(
+            suite="bookworm",
+            packages=tuple(name for name in _PACKAGES if name not in _NOT_IN_DEBIAN_12),
+            setup_hook=QEMU_FROM_BACKPORTS,
+        ),
+    }
+)
+
+
+def recipe_of(which: Userland) -> list[str]:
+    """Return mmdebstrap's arguments before the folder; their hash names the result."""
+    recipe = _RECIPES[which]
     return [
         "--variant=minbase",
-        f"--include={','.join(PACKAGES)}",
+        f"--include={','.join(recipe.packages)}",
+        *([f"--setup-hook={recipe.setup_hook.strip()}"] if recipe.setup_hook else []),
         f"--customize-hook={FETCH_KERNEL.strip()}",
-        *options,
-        SUITE,
+        *(f"--dpkgopt=path-exclude={path}" for path in NOT_UNPACKED),
+        recipe.suite,
+    ]
+
+
+def recipe_of(which: Userland) -> list[str]:
+    """Return mmdebstrap's arguments before the folder; their hash names the result."""
+    recipe = _RECIPES[which]
+    return [
+        "--variant=minbase",
+        f"--include={','.join(recipe.packages)}",
+        *([f"--setup-hook={recipe.setup_hook.strip()}"] if recipe.setup_hook else []),
+        f"--customize-hook={FETCH_KERNEL.strip()}",
+        *(f"--dpkgopt=path-exclude={path}" for path in NOT_UNPACKED),
+        recipe.suite,
     ]
 
 
@@ -94,26 +165,26 @@ def publish(final: Path) -> Iterator[Path]:
     building.rename(final)
 
 
-def build_userland(cache: Path, say: Say) -> Path:
+def build_userland(cache: Path, which: Userland, say: Say) -> Path:
     """Return the root folder of the hosts' userland, building it when the cache has none.
 
     Raises: LabFailed with the builder's last lines; the cache is then as it was before.
     """
-    key = hashlib.sha256("\0".join(_recipe()).encode()).hexdigest()[:12]
+    options = recipe_of(which)
+    key = hashlib.sha256("\0".join(options).encode()).hexdigest()[:12]
     final = cache / f"userland-{key}"
     with cache_lock(cache):
         if not final.exists():
-            say(f"building the hosts' userland ({SUITE}, about 300 MB, once)")
+            say(f"building the hosts' userland ({which}, about 300 MB, once)")
             with publish(final) as building:
-                _bootstrap(building / "root", say)
+                _bootstrap(options, building / "root", say)
     return final / "root"
 
 
-def _bootstrap(root: Path, say: Say) -> None:
+def _bootstrap(options: list[str], root: Path, say: Say) -> None:
     started_s = time.monotonic()
-    recipe = _recipe()
     with subprocess.Popen(
-        ["mmdebstrap", *recipe, str(root)],
+        ["mmdebstrap", *options, str(root)],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
