@@ -27,7 +27,6 @@ from godwit.lab.links import link_rate
 from godwit.lab.problems import LabMisused, LabUnfit
 from godwit.lab.progress import Say
 from godwit.lab.userland import Userland
-from godwit.lab.userland import Userland
 
 __all__ = ["app"]
 

@@ -99,14 +99,3 @@ def _disk(record: GuestRecord) -> str:
       <target dev='vda' bus='virtio'/>
     </disk>
 """
-
-
-def _disk(record: GuestRecord) -> str:
-    if record.disk == "none":
-        return ""
-    return f"""    <disk type='file' device='disk'>
-      <driver name='qemu' type='raw' cache='none' io='threads'/>
-      <source file={quoteattr(disk_path(record.name, record.disk))}/>
-      <target dev='vda' bus='virtio'/>
-    </disk>
-"""

@@ -39,7 +39,6 @@ from godwit.lab.problems import LabFailed, LabMisused
 from godwit.lab.progress import Say, silent
 from godwit.lab.state import GuestRecord, LabState, boot_id, exclusive
 from godwit.lab.userland import Userland
-from godwit.lab.userland import Userland
 
 __all__ = ["Lab"]
 
@@ -246,7 +245,6 @@ class Lab:
             replace(state, guests=(*state.guests, record)).save(self.places)
             try:
                 if file is not None:
-                    if file is not None:
                     _make_disk(file, parse_bytes(disk_size))
                 if not transient:
                     where.run(["virsh", "-q", "define", "/dev/stdin"], stdin=xml)

@@ -18,7 +18,6 @@ from typing import Any
 from godwit.lab.places import Places
 from godwit.lab.problems import LabFailed, LabMisused, LabUnfit
 from godwit.lab.userland import Userland
-from godwit.lab.userland import Userland
 
 __all__ = ["GuestRecord", "HostRecord", "LabState", "boot_id", "exclusive"]
 

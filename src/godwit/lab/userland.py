@@ -20,7 +20,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from types import MappingProxyType
-from types import MappingProxyType
 
 from godwit.lab.problems import LabFailed
 from godwit.lab.progress import Say
@@ -110,19 +109,6 @@ _RECIPES: Mapping[Userland, _Recipe] = MappingProxyType(
         ),
     }
 )
-
-
-def recipe_of(which: Userland) -> list[str]:
-    """Return mmdebstrap's arguments before the folder; their hash names the result."""
-    recipe = _RECIPES[which]
-    return [
-        "--variant=minbase",
-        f"--include={','.join(recipe.packages)}",
-        *([f"--setup-hook={recipe.setup_hook.strip()}"] if recipe.setup_hook else []),
-        f"--customize-hook={FETCH_KERNEL.strip()}",
-        *(f"--dpkgopt=path-exclude={path}" for path in NOT_UNPACKED),
-        recipe.suite,
-    ]
 
 
 def recipe_of(which: Userland) -> list[str]:
