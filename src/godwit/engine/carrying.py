@@ -68,8 +68,18 @@ class Carrying:
             throttle_increment_fraction=migration.throttle_increment_fraction,
             changed_at_s=migration.changed_at_s,
             path_is_healthy=path_is_healthy,
+            is_held=self.is_held,
             pause_fixed_s=0.0 if (said := migration.move.forecast) is None else said.pause_fixed_s,
         )
+
+    @property
+    def is_held_too_long(self) -> bool:
+        """Whether its deadline passed while it waited for its turn on the link."""
+        migration = self._record.migration
+        deadline_s, since_s = migration.move.recipe.deadline_s, migration.copying_since_s
+        if not self.is_held or deadline_s is None or since_s is None:
+            return False
+        return self._record.now_s() - since_s >= deadline_s
 
     def recipe(self) -> Recipe:
         """What steering may do: it leaves the bandwidth alone that a link is divided by."""

@@ -26,7 +26,7 @@ from godwit.core.migration import (
     VcpusStopped,
 )
 from godwit.core.model import Presence, Progress, Round, RunState
-from godwit.core.precopy import GiveUp, Keep, StartPostcopy, steer
+from godwit.core.precopy import GiveUp, StartPostcopy, steer
 from godwit.core.units import MIB
 from godwit.engine.carrying import Carrying
 from godwit.engine.endings import judge_call, not_converging, stalled, stuck
@@ -341,9 +341,6 @@ class Watch:
         await self._steer()
 
     async def _steer(self) -> None:
-        if self.carrying.is_held:
-            await self.carrying.carry(Keep(why="others have the link first"))
-            return
         situation = self.carrying.situation(path_is_healthy=self._path_is_healthy)
         order = steer(self.carrying.recipe(), self._record.migration.rounds, situation)
         if isinstance(order, StartPostcopy):
@@ -367,6 +364,9 @@ class Watch:
             await self._cancel(failure=failure)
         elif phase is Phase.SWITCHING and self._switch_is_stuck(now_s):
             await self._cancel(failure=stuck(switch_s=self._limits.switch_s))
+        elif phase is Phase.COPYING and self.carrying.is_held_too_long:
+            # One that is held may be long without a round.
+            await self._steer()
         elif self._record.is_overdue():
             self._record.write(DeadlinePassed(at_s=self._record.now_s()))
             if self._record.phase is Phase.CANCELLING:

@@ -235,3 +235,15 @@ class TestDeadline:
         permitted = replace(self.asked, postcopy=True)
         now = Situation(pause_limit_s=1.0, copying_s=52.0)
         assert isinstance(steer(permitted, stalled, now), StartPostcopy)
+
+    def test_one_that_another_holds_up_is_given_up_there_and_not_before(self) -> None:
+        held = Situation(pause_limit_s=0.02, copying_s=59.9, is_held=True)
+        seen = self.shrinking(300, 0.8)
+        permitted = replace(self.asked, postcopy=True, throttle=Throttle())
+        assert isinstance(steer(permitted, seen, held), Keep)
+        for rounds in (seen, seen[:1], ()):
+            order = steer(permitted, rounds, replace(held, copying_s=60.0))
+            assert isinstance(order, GiveUp)
+            assert "deadline of 1 m 00 s" in order.why
+            assert "another migration still has the link" in order.why
+            assert "when the others on this link are done" in order.remedy

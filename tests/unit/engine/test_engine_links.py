@@ -111,6 +111,21 @@ async def test_nothing_is_concluded_of_one_that_is_held_for_the_sake_of_others(
     assert (await stage.settled(controller, one, within_s=60.0)).phase is Phase.FAILED
 
 
+async def test_one_that_is_held_beyond_its_deadline_is_given_up_for_that(stage: Stage) -> None:
+    """In a pass that would take minutes: nobody waits for its end."""
+    stage.world.add_guest("a", guest(memory_bytes=49152 * MIB))
+    controller = await stage.start()
+    one = await stage.migrate_by(controller, pause_max_s=0.3, deadline_s=20.0)
+    await stage.until(lambda: controller.migration(one).phase is Phase.COPYING)
+    controller._migrations._runners[one]._watch.carrying.is_held = True
+    await stage.world.clock.sleep(15.0)
+    assert controller.migration(one).phase is Phase.COPYING
+    ended = await stage.settled(controller, one, within_s=30.0)
+    assert ended.phase is Phase.FAILED
+    assert ended.failure is not None
+    assert "another migration still has the link" in str(ended.failure)
+
+
 async def test_those_that_wait_are_not_given_up_for_it(stage: Stage) -> None:
     """A wait of minutes at a trickle, with rounds that bring nothing."""
     fill(stage)

@@ -77,15 +77,13 @@ def steer(recipe: Recipe, rounds: tuple[Round, ...], situation: Situation) -> Or
     would be missed. Only a stall raises the limit or goes further, and only one that nothing
     permitted could end is given up.
     """
-    if len(rounds) < 2:
-        return Keep(why="the first pass")
     left_s = math.inf if recipe.deadline_s is None else recipe.deadline_s - situation.copying_s
-    trend = read_trend(recipe, rounds, situation.changed_at_s)
+    if situation.is_held and left_s <= 0:
+        return _give_up_held(recipe, situation)
+    blind = situation.is_held or len(rounds) < 2
+    trend = None if blind else read_trend(recipe, rounds, situation.changed_at_s)
     if trend is None:
-        why = "no bandwidth measured yet" if situation.changed_at_s is None else "waits for effect"
-        return Keep(why=why)
-    if situation.is_held and left_s > 0:
-        return Keep(why="another migration has the link for now")
+        return Keep(why=_why_blind(rounds, situation))
     case = Case(recipe=recipe, situation=situation, trend=trend, left_s=left_s)
     order = _bound_throttle(case) or _let_it_be(case)
     if order is not None:
@@ -94,6 +92,14 @@ def steer(recipe: Recipe, rounds: tuple[Round, ...], situation: Situation) -> Or
         return _at_the_deadline(case)
     within = case.limit_s < case.most_s
     return _within_the_promise(case) if within else _at_the_promise(case)
+
+
+def _why_blind(rounds: tuple[Round, ...], situation: Situation) -> str:
+    if len(rounds) < 2:
+        return "the first pass"
+    if situation.is_held:
+        return "another migration has the link for now"
+    return "no bandwidth measured yet" if situation.changed_at_s is None else "waits for effect"
 
 
 def _let_it_be(case: Case) -> Order | None:
@@ -290,6 +296,17 @@ def _at_the_deadline(case: Case) -> Order:
         return _raise(case, goal_s, "and the deadline is here")
     return _last_means(case) or _give_up(
         case, f"the deadline of {format_duration(recipe.deadline_s or 0.0)} is here"
+    )
+
+
+def _give_up_held(recipe: Recipe, situation: Situation) -> GiveUp:
+    """Its rounds tell nothing of the guest, so that nothing else is tried at its cost."""
+    return GiveUp(
+        why=f"the deadline of {format_duration(recipe.deadline_s or 0.0)} is here, after"
+        f" {format_duration(situation.copying_s)} of copying, and another migration still has the"
+        " link before it",
+        remedy="Move it when the others on this link are done; allow it more time; or move fewer"
+        " at once.",
     )
 
 
