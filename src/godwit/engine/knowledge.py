@@ -7,12 +7,14 @@ harms neither the migration nor its record.
 import logging
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from itertools import pairwise
 from typing import Final
 
 from godwit.core.errors import GodwitError
 from godwit.core.migration import (
     Accepted,
     BandwidthOrdered,
+    CallEnded,
     ControllerRestarted,
     CopyStarted,
     Event,
@@ -83,7 +85,7 @@ class Learner:
         facts = replace(facts, link_share_fraction=share)
         known = self._knowledge.knowledge(vms=[move.vm])
         key = PathKey(source=move.source, destination=move.destination, stream=move.recipe.stream)
-        learnable = facts if _is_whole(events) else without_gaps(facts)
+        learnable = facts if _is_whole(events, facts.rounds) else without_gaps(facts)
         self._knowledge.put_vm(learn_vm(known.vms.get(move.vm), move.vm, learnable, now_s))
         on_path = _without_speed(learnable) if _was_limited(events) else learnable
         self._knowledge.put_path(key, learn_path(known.paths.get(key), on_path, now_s))
@@ -156,19 +158,29 @@ def _confirmed_at_s(events: tuple[Event, ...]) -> float | None:
     return None
 
 
-def _is_whole(events: tuple[Event, ...]) -> bool:
-    """Whether one controller watched it from the start to the end."""
-    return not any(isinstance(one, ControllerRestarted) for one in events)
+def _is_whole(events: tuple[Event, ...], rounds: tuple[Round, ...]) -> bool:
+    """Whether one controller watched it from the start to the end, and missed no round."""
+    return len(_unbroken(rounds)) == len(rounds) and not any(
+        isinstance(one, ControllerRestarted) or (isinstance(one, CallEnded) and not one.watched)
+        for one in events
+    )
 
 
 def without_gaps(facts: MoveFacts) -> MoveFacts:
     """Only what was seen before the first round that nobody watched; of its end, nothing."""
-    rounds: list[Round] = []
-    for one in facts.rounds:
-        if rounds and one.number != rounds[-1].number + 1:
-            break
-        rounds.append(one)
-    return replace(facts, rounds=tuple(rounds), completed=False)
+    return replace(facts, rounds=_unbroken(facts.rounds), completed=False)
+
+
+def _unbroken(rounds: tuple[Round, ...]) -> tuple[Round, ...]:
+    """The rounds from the first on, up to one that is missing.
+
+    None where the first itself was missed: another would pass for it, with all that was sent
+    before in its one pass.
+    """
+    if not rounds or rounds[0].number != 1:
+        return ()
+    gaps = (at for at, (a, b) in enumerate(pairwise(rounds), 1) if b.number != a.number + 1)
+    return rounds[: next(gaps, len(rounds))]
 
 
 def _was_limited(events: tuple[Event, ...]) -> bool:

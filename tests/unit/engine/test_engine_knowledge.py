@@ -248,6 +248,29 @@ async def test_rounds_after_one_that_nobody_watched_say_nothing(stage: Stage) ->
     assert without_gaps(torn).rounds == facts.rounds[:2]
     assert not without_gaps(torn).completed
     assert without_gaps(facts).rounds == facts.rounds
+    headless = replace(facts, rounds=facts.rounds[1:])
+    assert without_gaps(headless).rounds == (), "its first would pass for the whole memory's"
+
+
+async def test_of_one_whose_events_were_lost_for_a_time_the_end_is_not_learnt(
+    stage: Stage,
+) -> None:
+    stage.world.add_guest("a", guest(memory_bytes=512 * MIB, dirty_bytes_per_s=90.0 * MIB))
+    controller = await stage.start()
+    one = await stage.migrate(controller)
+    await stage.until(lambda: len(controller.migration(one).rounds) >= 2, every_s=0.01)
+    stage.events_lost = True
+    at = controller.migration(one).rounds[-1].number
+    await stage.until(lambda: controller.progress(one).iteration > at + 1, every_s=0.01)
+    stage.events_lost = False
+    ended = await stage.settled(controller, one)
+    assert ended.phase is Phase.DONE
+    numbers = [made.number for made in ended.rounds]
+    assert numbers != list(range(1, len(numbers) + 1)), "a round was missed"
+    await stage.until(lambda: SqlJournal(stage.database).unfinished() == ())
+    (path,) = _known(stage).paths.values()
+    assert path.setup is not None
+    assert (path.ending, path.pause_fixed) == (None, None)
 
 
 class TestLinkShare:
