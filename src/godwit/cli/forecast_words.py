@@ -130,6 +130,8 @@ def recipe_words(recipe: wire.Recipe) -> str:
     start, most = limit_words(recipe.pause_start_s), limit_words(recipe.pause_max_s)
     limit = f"at most {most}" if start == most else f"{start}, raised to {most} if it must be"
     said.append(f"pause limit {limit}")
+    if recipe.pause_target_s is not None:
+        said.append(f"aims at a pause of {limit_words(recipe.pause_target_s)}")
     if recipe.pause_longer_s is not None and recipe.pause_longer_s > recipe.pause_max_s:
         said.append(f"as the last resort {limit_words(recipe.pause_longer_s)}")
     if recipe.throttle is not None:

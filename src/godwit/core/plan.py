@@ -118,6 +118,8 @@ class Recipe:
 
     The pause limit starts at ``pause_start_s`` and is never raised above ``pause_max_s``, the
     promise; where ``pause_longer_s`` stands, the VM's owner permits that much as the last resort.
+    ``pause_target_s`` is the pause that is aimed at: what the recipe permits is done before the
+    limit goes beyond it.
     ``bandwidth_bytes_per_s`` None leaves the stream unlimited; ``bandwidth_is_hard`` says that a
     person set it, so that steering must not raise it. ``link_bytes_per_s`` is the speed of the
     path where it is known, and bounds what steering believes of its measurements.
@@ -132,6 +134,7 @@ class Recipe:
     bandwidth_bytes_per_s: float | None = None
     link_bytes_per_s: float | None = None
     pause_longer_s: float | None = None
+    pause_target_s: float | None = None
     bandwidth_is_hard: bool = False
     switchover_bytes_per_s: float | None = None
     channels: int = 0

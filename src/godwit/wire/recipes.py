@@ -55,12 +55,14 @@ class Recipe(Reply):
 
     ``stream`` names the kind of stream, by which bandwidth is learnt.
     ``throttle`` and ``postcopy`` permit: they are used only when the copy does not converge.
-    ``pause_longer_s`` is what the VM's owner permits as the last resort.
+    ``pause_longer_s`` is what the VM's owner permits as the last resort. ``pause_target_s`` is the
+    pause that is aimed at: what is permitted comes before a longer one.
     """
 
     pause_start_s: float
     pause_max_s: float
     pause_longer_s: float | None = None
+    pause_target_s: float | None = None
     bandwidth_bytes_per_s: float | None
     bandwidth_is_hard: bool = False
     link_bytes_per_s: float | None
@@ -111,6 +113,7 @@ def recipe_to_wire(recipe: plan.Recipe) -> Recipe:
         pause_start_s=recipe.pause_start_s,
         pause_max_s=recipe.pause_max_s,
         pause_longer_s=recipe.pause_longer_s,
+        pause_target_s=recipe.pause_target_s,
         bandwidth_bytes_per_s=recipe.bandwidth_bytes_per_s,
         bandwidth_is_hard=recipe.bandwidth_is_hard,
         link_bytes_per_s=recipe.link_bytes_per_s,

@@ -88,6 +88,7 @@ def test_a_recipe_says_what_it_may_do_to_the_guest() -> None:
             postcopy=True,
             deadline_s=90.0,
             pause_longer_s=3.0,
+            pause_target_s=0.2,
             bandwidth_bytes_per_s=2.0**20,
             compression="xbzrle",
         )
@@ -96,6 +97,7 @@ def test_a_recipe_says_what_it_may_do_to_the_guest() -> None:
         "one stream, xbzrle",
         "at most 1.0 MiB/s at first",
         "20 ms, raised to 1 s if it must be",
+        "aims at a pause of 200 ms",
         "as the last resort 3 s",
         "slow the vCPUs by up to 80 %",
         "post-copy",

@@ -373,10 +373,13 @@ class TestPermissions:
         assert len(notes) == 2
         assert "post-copy" in notes[1]
 
-    def test_the_target_is_where_the_limit_starts(self) -> None:
-        assert self.recipe(VmPolicy(pause_target_s=0.1))[0].pause_start_s == 0.1
+    def test_the_target_is_aimed_at_from_a_small_limit(self) -> None:
+        made = self.recipe(VmPolicy(pause_target_s=0.1))[0]
+        assert (made.pause_start_s, made.pause_target_s) == (0.02, 0.1)
+        small = self.recipe(VmPolicy(pause_target_s=0.01))[0]
+        assert (small.pause_start_s, small.pause_target_s) == (0.01, 0.01)
         lower = self.recipe(VmPolicy(pause_max_s=0.05, pause_target_s=0.1))[0]
-        assert (lower.pause_start_s, lower.pause_max_s) == (0.05, 0.05)
+        assert (lower.pause_max_s, lower.pause_target_s) == (0.05, None)
 
     def test_a_longer_pause_is_a_permission_of_its_own(self) -> None:
         made, _ = self.recipe(VmPolicy(pause_max_s=0.3, pause_longer_s=2.0))

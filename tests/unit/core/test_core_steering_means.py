@@ -5,6 +5,7 @@ with one permission more than the last; and single decisions where the order of 
 """
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -147,6 +148,85 @@ class TestOrder:
         ended = run(Guest(memory_bytes=GIB, phases=(warm,)), every, LINK, rounds_max=300)
         assert kinds(ended) == [RaisePause]
         assert ended.residual_s is not None
+
+
+class TestTarget:
+    """A pause that is aimed at, within a promise of 1.5 s."""
+
+    asked = replace(recipe(start=0.02, most=1.5), pause_target_s=0.3)
+    #: It writes 120 MiB over and over, three times as fast as the link.
+    warm = Guest(
+        memory_bytes=2 * GIB,
+        phases=(Dirtying(lasts_s=1e9, dirty_bytes_per_s=3 * LINK, working_set_bytes=120.0 * MIB),),
+    )
+
+    def run(self, **permitted: Any) -> Ended:
+        return run(self.warm, replace(self.asked, **permitted), LINK, rounds_max=300)
+
+    def test_without_other_means_the_limit_goes_on_to_the_promise_as_ever(self) -> None:
+        aimed, plain = self.run(), self.run(pause_target_s=None)
+        assert [one.limit_s for one in aimed.raises] == [one.limit_s for one in plain.raises]
+        assert aimed.residual_s is not None
+        assert aimed.residual_s > 0.9
+
+    def test_the_limit_is_raised_freely_up_to_it(self) -> None:
+        mild = Dirtying(lasts_s=1e9, dirty_bytes_per_s=3 * LINK, working_set_bytes=20.0 * MIB)
+        guest = Guest(memory_bytes=2 * GIB, phases=(mild,))
+        ended = run(
+            guest, replace(self.asked, throttle=Throttle(), postcopy=True), LINK, rounds_max=99
+        )
+        assert kinds(ended) == [RaisePause]
+        assert ended.residual_s is not None
+        assert ended.residual_s <= 0.3
+
+    def test_then_the_throttle_keeps_it(self) -> None:
+        ended = self.run(throttle=Throttle())
+        assert kinds(ended) == [RaisePause, RaiseThrottle]
+        assert max(one.limit_s for one in ended.raises) <= 0.3
+        assert ended.residual_s is not None
+        assert ended.residual_s <= 0.3
+
+    def test_a_spent_throttle_does_not_hold_up_the_promise(self) -> None:
+        ended = self.run(throttle=Throttle(increment_fraction=0.1, most_fraction=0.2))
+        assert kinds(ended) == [RaisePause, RaiseThrottle]
+        limits = [type(one) for one in ended.orders if isinstance(one, RaisePause | RaiseThrottle)]
+        assert limits[-1] is RaisePause
+        assert ended.residual_s is not None
+        assert 0.3 < ended.residual_s <= 1.5
+
+    def test_more_bandwidth_keeps_it(self) -> None:
+        capped = replace(self.asked, bandwidth_bytes_per_s=LINK)
+        stream = Stream(bytes_per_s=lambda _: 5 * LINK)
+        ended = run(self.warm, capped, stream, rounds_max=300)
+        assert RaiseBandwidth in kinds(ended)
+        assert ended.residual_s is not None
+        assert ended.residual_s <= 0.3
+
+    def test_postcopy_keeps_it_where_it_may_be_begun(self) -> None:
+        ended = self.run(postcopy=True)
+        assert ended.postcopy is not None
+        assert all(one.limit_s <= 0.3 for one in ended.raises)
+        sick = Stream(bytes_per_s=lambda _: LINK, is_healthy=False)
+        longer = run(self.warm, replace(self.asked, postcopy=True), sick, rounds_max=300)
+        assert longer.postcopy is None
+        assert longer.residual_s is not None
+        assert longer.residual_s > 0.9
+
+    def test_it_leaves_room_for_the_fixed_part_of_the_pause(self) -> None:
+        seen = level(100, 6)
+        now = Situation(pause_limit_s=0.02, pause_fixed_s=0.1)
+        low = tuple(replace(one, pause_limit_s=0.02) for one in seen)
+        order = steer(replace(self.asked, throttle=Throttle()), low, now)
+        assert isinstance(order, RaisePause)
+        assert order.limit_s == pytest.approx((0.3 - 0.1) * 0.93)
+        assert "all of the target" in order.why
+
+    def test_a_deadline_that_is_near_comes_before_it(self) -> None:
+        late = replace(self.asked, throttle=Throttle(), deadline_s=60.0)
+        now = Situation(pause_limit_s=0.3, copying_s=57.0)
+        order = steer(late, level(100, 6), now)
+        assert isinstance(order, RaisePause)
+        assert order.limit_s > 1.0
 
 
 class TestWaiting:

@@ -27,11 +27,12 @@ def recipe_for(
 ) -> tuple[Recipe, tuple[str, ...]]:
     """Build the plain recipe of one move, and the notes a person should see about it.
 
-    It has the limits of the VM's policy and all that the policy permits and both hosts can do. The
-    pause limit is never above the policy: a person may lower it, not raise it. Who lowers it asks
-    for that and no more, so that the policy's last resort is off.
+    It has the limits of the VM's policy, the pause that this aims at, and all that the policy
+    permits and both hosts can do. The pause limit is never above the policy: a person may lower it,
+    not raise it. Who lowers it asks for that and no more, so that the policy's last resort is off.
     """
     policy, asked_s = vm.policy, settings.pause_max_s
+    target_s = policy.pause_target_s
     notes: list[str] = []
     pause_max_s, longer_s = policy.pause_max_s, policy.pause_longer_s
     if asked_s is not None:
@@ -53,8 +54,9 @@ def recipe_for(
     cap = settings.bandwidth_bytes_per_s
     link = _link_bytes_per_s(cluster, vm.host, destination)
     recipe = Recipe(
-        pause_start_s=min(policy.pause_target_s or PAUSE_START_S, pause_max_s),
+        pause_start_s=min(PAUSE_START_S, target_s or PAUSE_START_S, pause_max_s),
         pause_max_s=pause_max_s,
+        pause_target_s=target_s if target_s is not None and target_s < pause_max_s else None,
         pause_longer_s=longer_s if longer_s is not None and longer_s > pause_max_s else None,
         bandwidth_bytes_per_s=cap,
         bandwidth_is_hard=cap is not None,

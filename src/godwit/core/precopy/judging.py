@@ -49,6 +49,14 @@ class Case:
         return self._limit_for(self.recipe.pause_max_s)
 
     @property
+    def target_s(self) -> float:
+        """The highest limit with which the pause is no longer than what is aimed at."""
+        aimed_s = self.recipe.pause_target_s
+        if aimed_s is None or aimed_s >= self.recipe.pause_max_s:
+            return self.most_s
+        return min(self.most_s, max(self.recipe.pause_start_s, self._limit_for(aimed_s)))
+
+    @property
     def longest_s(self) -> float:
         """The highest limit of all, with the pause that is permitted as the last resort."""
         return self._limit_for(self.recipe.pause_ceiling_s)

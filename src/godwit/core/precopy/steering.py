@@ -5,6 +5,7 @@ over when the rest would pass within the pause limit; so a small limit makes it 
 rest is small, and a stalled copy needs a larger one. What else may be done to a copy that does not
 come down is tried in the order of what it does to the guest: a longer pause within the promise,
 more bandwidth, slower vCPUs, post-copy, a pause beyond the promise where the owner permits one.
+Where a pause is aimed at that is shorter than the promise, what is between them comes after these.
 What is told to a person when nothing is left stands in ``remedies``.
 """
 
@@ -90,8 +91,7 @@ def steer(recipe: Recipe, rounds: tuple[Round, ...], situation: Situation) -> Or
         return order
     if case.is_over:
         return _at_the_deadline(case)
-    within = case.limit_s < case.most_s
-    return _within_the_promise(case) if within else _at_the_promise(case)
+    return _longer(case) if case.limit_s < case.most_s else _at_the_promise(case)
 
 
 def _why_blind(rounds: tuple[Round, ...], situation: Situation) -> str:
@@ -135,28 +135,53 @@ def _shrinks(case: Case) -> str:
     return f"the rest shrinks ({case.rest})"
 
 
-def _within_the_promise(case: Case) -> Order:
-    """Raise the limit as far as the guest's better moments need, or as far as it goes."""
-    trend, most_s = case.trend, case.most_s
-    if trend.best_pause_s > most_s:
+def _longer(case: Case) -> Order:
+    """A longer pause: freely up to what is aimed at, and beyond it when nothing else is left."""
+    has_target = case.target_s < case.most_s and not case.is_urgent
+    if has_target and (_more_bandwidth(case) or _throttle(case) or _postcopy(case)):
+        if case.limit_s < case.target_s:
+            return _raise_within(case, case.target_s, "target")
+        if (order := _at_the_target(case)) is not None:
+            return order
+    return _raise_within(case, case.most_s, "promise")
+
+
+def _raise_within(case: Case, top_s: float, of: str) -> Order:
+    """Raise the limit as far as the guest's better moments need, or as far as it may go."""
+    trend = case.trend
+    if trend.best_pause_s > top_s:
         if (order := _more_bandwidth(case)) is not None:
             return order
         if trend.is_level or trend.is_growing or case.is_foreseen:
-            return _raise(case, most_s, "and no less than before, so all of the promise is tried")
+            return _raise(
+                case, top_s, top_s, f"and no less than before, so all of the {of} is tried"
+            )
     goal_s = trend.last_pause_s if trend.is_level else trend.best_pause_s
     if not (trend.is_level or case.is_urgent):
         goal_s = min(goal_s, case.limit_s * _STEP**3 / _MARGIN)
-    return _raise(case, min(goal_s * _MARGIN, most_s), "and no less than before")
+    return _raise(case, goal_s * _MARGIN, top_s, "and no less than before")
 
 
-def _raise(case: Case, goal_s: float, why: str) -> RaisePause:
-    most_s = case.most_s if goal_s <= case.most_s else case.longest_s
-    new_s = min(max(goal_s, case.limit_s * _STEP), most_s)
+def _raise(case: Case, goal_s: float, top_s: float, why: str) -> RaisePause:
+    new_s = min(max(goal_s, case.limit_s * _STEP), top_s)
     return RaisePause(
         limit_s=new_s,
         why=f"a round leaves {case.rest}, a pause of {format_duration(case.trend.last_pause_s)},"
         f" {why}: limit {format_duration(case.limit_s)} -> {format_duration(new_s)}",
     )
+
+
+def _at_the_target(case: Case) -> Order | None:
+    """What else is permitted comes before a pause longer than is aimed at."""
+    if (order := _more_bandwidth(case)) is not None:
+        return order
+    if not case.at_top:
+        return Keep(why="the limit was just raised; the next round shows what it brings")
+    if (order := _throttle(case)) is not None:
+        return order
+    if not _is_ripe(case):
+        return Keep(why="at the limit that is aimed at; waiting for a calmer moment of the guest")
+    return _postcopy(case)
 
 
 def _at_the_promise(case: Case) -> Order:
@@ -269,7 +294,8 @@ def _last_means(case: Case) -> Order | None:
         needs_s = trend.last_pause_s if trend.is_level else trend.best_pause_s
         return _raise(
             case,
-            max(min(needs_s * _MARGIN, longer_s), math.nextafter(case.most_s, math.inf)),
+            max(needs_s * _MARGIN, math.nextafter(case.most_s, math.inf)),
+            longer_s,
             f"and nothing else that is permitted brought it within the promise of"
             f" {format_duration(recipe.pause_max_s)}; as the last resort the VM's owner permits a"
             f" pause of {format_duration(recipe.pause_ceiling_s)}",
@@ -292,8 +318,7 @@ def _at_the_deadline(case: Case) -> Order:
     """The time is up: end it now, within what the policy permits."""
     recipe, trend = case.recipe, case.trend
     if trend.last_pause_s <= case.most_s and case.limit_s < case.most_s:
-        goal_s = min(trend.last_pause_s * _MARGIN, case.most_s)
-        return _raise(case, goal_s, "and the deadline is here")
+        return _raise(case, trend.last_pause_s * _MARGIN, case.most_s, "and the deadline is here")
     return _last_means(case) or _give_up(
         case, f"the deadline of {format_duration(recipe.deadline_s or 0.0)} is here"
     )
