@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 
 import typer
 
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
 __all__ = [
+    "MOVE_OPTIONS",
     "AbortOption",
     "BandwidthOption",
     "DetachOption",
@@ -28,6 +29,14 @@ __all__ = [
     "read_labels",
     "read_option",
 ]
+
+#: The fields of a request for one move, by the option that each comes from.
+MOVE_OPTIONS: Final = {
+    "vm": "VM",
+    "destination": "--to",
+    "pause_max_s": "--downtime-max",
+    "bandwidth_bytes_per_s": "--bandwidth",
+}
 
 _T = TypeVar("_T")
 _Model = TypeVar("_Model", bound="BaseModel")

@@ -14,6 +14,7 @@ __all__ = [
     "ago",
     "bandwidth_of",
     "clock",
+    "count_words",
     "disk_words",
     "join_names",
     "journal_after",
@@ -50,6 +51,11 @@ def clock(at_s: float) -> str:
 def ago(at_s: float, now_s: float) -> str:
     """Write how long ago something was."""
     return f"{format_duration(max(0.0, now_s - at_s))} ago"
+
+
+def count_words(count: int, what: str) -> str:
+    """Write how many of something there are."""
+    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def join_names(names: Sequence[str]) -> str:
@@ -208,16 +214,25 @@ def result_rows(migration: wire.Migration) -> list[tuple[str, str]]:
     sent = "not measured"
     if result.transferred_bytes is not None:
         sent = format_bytes(result.transferred_bytes)
-    rounds = f"{result.rounds} round{'' if result.rounds == 1 else 's'}"
+    rounds = count_words(result.rounds, "round")
     foretold = _foretold(migration.forecast)
     rows = [
         ("pause", pause_words(migration) + foretold("pause_s", format_duration)),
         ("outage", outage_words(result) + foretold("outage_s", format_duration)),
+    ]
+    # Without an outage they say no more than the pause does.
+    if result.outage_s is not None and result.outage_causes:
+        rows.append(("because", "; ".join(result.outage_causes)))
+    rows += [
         ("time", f"{total}, {rounds}" + foretold("total_s", format_duration)),
         ("sent", sent + foretold("sent_bytes", format_bytes)),
     ]
     if result.announced_again:
         rows.append(("network", "the guest was announced again"))
+    # What went wrong with the tables is a note as well.
+    found = result.forwarding.partition(": ")[2]
+    if result.forwarding and not (found and any(found in one for one in result.notes)):
+        rows.append(("tables", result.forwarding))
     outage = outage_words(result)
     rows += [("note", one) for one in result.notes if one not in outage]
     return rows

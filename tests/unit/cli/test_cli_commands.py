@@ -4,6 +4,8 @@ Method: the whole path in process: command, client, socket, server, API, fake co
 said is asserted, not how it is laid out.
 """
 
+from dataclasses import replace
+
 import pytest
 from api_fakes import Plot, World
 from cli_fakes import CommandLine
@@ -67,6 +69,31 @@ def test_what_was_not_measured_is_said_to_be(godwit: CommandLine, world: World) 
     out = godwit("migrate", "web1", "--yes").out
     assert "pause    not measured" in out
     assert "outage   not measured: no address of the guest is known" in out
+
+
+def test_the_outage_is_told_with_its_causes_and_what_the_network_learnt(
+    godwit: CommandLine, world: World
+) -> None:
+    causes = ("the vCPUs stood still for 42 ms", "60 ms more passed until it was reached")
+    result = Result(
+        pause_s=0.042, outage_s=0.102, rounds=1, outage_causes=causes, forwarding="learnt: kvm2 has"
+    )
+    world.controller.plots["web1"] = Plot(result=result)
+    out = godwit("migrate", "web1", "--yes").out
+    assert f"  because  {causes[0]}; {causes[1]}\n" in out
+    assert "  tables   learnt: kvm2 has\n" in out
+    assert ", 1 round;" in out
+    world.controller.plots["web2"] = Plot(
+        result=replace(
+            result,
+            outage_s=None,
+            forwarding="not learnt: kvm1 still has it",
+            notes=("the network has not learnt the guest's new place: kvm1 still has it",),
+        )
+    )
+    out = godwit("migrate", "web2", "--yes").out
+    assert "because" not in out, "the pause is told already"
+    assert out.count("kvm1 still has it") == 1
 
 
 def test_dry_run_changes_nothing(godwit: CommandLine, world: World) -> None:

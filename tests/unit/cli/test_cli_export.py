@@ -173,3 +173,8 @@ def test_the_list_is_what_it_was(godwit: CommandLine) -> None:
     ran = godwit("history", "--limit", "5", "export")
     assert ran.status == 2
     assert "export --help" in ran.err
+
+
+def test_the_help_names_the_package_whole(godwit: CommandLine) -> None:
+    told = "".join(godwit("history", "export", "--help").out.replace("│", " ").split())
+    assert "pipinstall'godwit[parquet]'" in told

@@ -20,6 +20,7 @@ _BAD = [
     (("migrate", "web1", "--yes", "--max-downtime", "3xs"), 2, "--downtime-max"),
     (("migrate", "web1", "--yes", "--downtime-max", "0"), 2, "--downtime-max"),
     (("migrate", "web1", "--yes", "--bandwidth", "fast"), 2, "--bandwidth"),
+    (("forecast", "web1", "--bandwidth", "0mbit"), 2, "--bandwidth"),
     (("migrate", "web1", "--bogus"), 2, "--bogus"),
     (("drain", "kvn1", "--yes"), 2, "kvm1"),
     (("drain", "kvm1", "--yes", "--parallel", "0"), 2, "--parallel"),

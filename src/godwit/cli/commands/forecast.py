@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from godwit.cli.options import (
+    MOVE_OPTIONS,
     BandwidthOption,
     DowntimeOption,
     NoMeasureOption,
@@ -82,7 +83,7 @@ def _forecast(
         return
     asked = build_request(
         MigrateRequest,
-        {"vm": "VM", "destination": "--to", "pause_max_s": "--downtime-max"},
+        MOVE_OPTIONS,
         vm=vm,
         destination=to,
         pause_max_s=read_option("--downtime-max", parse_duration, downtime_max or max_downtime),

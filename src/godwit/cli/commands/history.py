@@ -86,7 +86,7 @@ def _export(
         typer.Option(
             "--format",
             help="CSV (RFC 4180), one JSON object a line, or Parquet (pip install"
-            " 'godwit[parquet]').",
+            r" 'godwit\[parquet]').",
         ),
     ] = Format.CSV,
     file: Annotated[Path, typer.Option(help="Where to write it; - for standard output.")] = Path(

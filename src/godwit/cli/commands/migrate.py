@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from godwit.cli.options import (
+    MOVE_OPTIONS,
     AbortOption,
     BandwidthOption,
     DetachOption,
@@ -68,7 +69,7 @@ def _migrate(
 
     asked = build_request(
         MigrateRequest,
-        _OPTIONS,
+        MOVE_OPTIONS,
         vm=vm,
         destination=to,
         pause_max_s=read_option("--downtime-max", parse_duration, downtime_max or max_downtime),
@@ -90,11 +91,3 @@ def _migrate(
             detach=detach,
             abort_on_interrupt=abort_on_interrupt,
         )
-
-
-_OPTIONS = {
-    "vm": "VM",
-    "destination": "--to",
-    "pause_max_s": "--downtime-max",
-    "bandwidth_bytes_per_s": "--bandwidth",
-}

@@ -8,6 +8,7 @@ from godwit.cli.views.plan import show_unplaced
 from godwit.cli.words import (
     ROUND_COLUMNS,
     clock,
+    count_words,
     journal_after,
     measured,
     result_rows,
@@ -119,7 +120,7 @@ def show_drain_outcome(
     match drain.state:
         case "emptied":
             screen.line(
-                f"{drain.host} is empty ({moved} VM{'' if moved == 1 else 's'} moved) and in"
+                f"{drain.host} is empty ({count_words(moved, 'VM')} moved) and in"
                 f" maintenance; {undrain}",
                 style="bold green",
             )
@@ -171,8 +172,8 @@ def show_drain(screen: Screen, drain: wire.DrainDetail) -> None:
         style="bold",
     )
     screen.line(
-        f"{drain.moves_planned} moves planned, {len(drain.migrations)} migrations so far"
-        f" (plan {drain.plan_id})",
+        f"{count_words(drain.moves_planned, 'move')} planned,"
+        f" {count_words(len(drain.migrations), 'migration')} so far (plan {drain.plan_id})",
         indent=2,
     )
     show_drain_outcome(screen, drain)

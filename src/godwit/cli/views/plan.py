@@ -3,7 +3,7 @@
 from godwit import wire
 from godwit.cli.screen import Screen
 from godwit.cli.views.forecast import show_forecast, show_forecast_line
-from godwit.cli.words import bandwidth_of
+from godwit.cli.words import bandwidth_of, count_words
 from godwit.core.units import format_bytes, format_duration
 
 __all__ = ["show_plan", "show_unplaced"]
@@ -22,7 +22,7 @@ def show_plan(screen: Screen, plan: wire.Plan, *, whole: bool = True) -> None:
 
 
 def _show_heading(screen: Screen, plan: wire.Plan) -> None:
-    moves = f"{len(plan.moves)} move{'' if len(plan.moves) == 1 else 's'}"
+    moves = count_words(len(plan.moves), "move")
     if not plan.moves and not plan.unplaced:
         screen.line(f"{plan.host} runs no VM: the drain only puts it into maintenance.")
         return
@@ -36,7 +36,7 @@ def _show_heading(screen: Screen, plan: wire.Plan) -> None:
 
 
 def _show_move(screen: Screen, move: wire.Move, lead: str, *, whole: bool) -> None:
-    size = f"{format_bytes(move.memory_bytes)}, {move.vcpus} vCPU{'' if move.vcpus == 1 else 's'}"
+    size = f"{format_bytes(move.memory_bytes)}, {count_words(move.vcpus, 'vCPU')}"
     screen.line(f"{lead}{move.vm_name} ({size}): {move.source} -> {move.destination}", style="bold")
     indent = 3 if lead else 2
     screen.line(f"Why {move.destination}: {move.reason}", indent=indent)

@@ -8,7 +8,7 @@ from godwit.cli.screen import Screen
 from godwit.cli.views.accuracy import compare, show_compared
 from godwit.cli.views.policy import show_policy
 from godwit.cli.views.vms import show_destinations
-from godwit.cli.words import ago, journal_after, measured
+from godwit.cli.words import ago, count_words, journal_after, measured
 from godwit.core.units import format_bytes, format_duration, format_fraction, format_rate
 
 __all__ = ["show_why_host", "show_why_migration", "show_why_vm"]
@@ -102,7 +102,7 @@ def _show_known(screen: Screen, known: wire.VmKnowledge | None, now_s: float) ->
     if known is None:
         screen.line("Nothing yet: it is measured before its first move.", indent=2)
         return
-    moves = f"{known.migrations} move{'' if known.migrations == 1 else 's'}"
+    moves = count_words(known.migrations, "move")
     if known.first_pass is not None:
         screen.line(
             f"memory in use: {format_bytes(known.first_pass.value)} are sent in a first pass"
