@@ -1,9 +1,11 @@
 """Carries the orders of steering out on the source of one migration, each with its intent first.
 
 An order that is refused, or whose answer is lost, is owed: it is given again after the next round,
-as the journal has it. Nothing is decided here.
+as the journal has it. Only post-copy is not: whether it may be begun depends on the path, which may
+have changed, so it is given when it is decided, and never later. Nothing is decided here.
 """
 
+import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -52,6 +54,9 @@ class Carrying:
         self._record = record
         self._source = source
         self._owed: set[_Means] = set()
+        # Orders come from the watch and from who divides the link. Two of the same kind that are
+        # out at once may arrive in either order.
+        self._giving = asyncio.Lock()
         #: Others share its link: how much it gets of it is not for steering to say. While it is
         #: held for their sake nothing is concluded from how slowly it comes down.
         self.is_shared = False
@@ -89,6 +94,7 @@ class Carrying:
     async def carry(self, order: Order) -> None:
         """Write the intent of an order, then give it together with all that is owed."""
         at_s = self._record.now_s()
+        self._owed.discard(_Means.POSTCOPY)
         match order:
             case RaisePause(limit_s=limit_s, why=why):
                 self._intend(PauseLimitOrdered(at_s=at_s, limit_s=limit_s, why=why), why)
@@ -132,19 +138,18 @@ class Carrying:
             self._owed.add(_Means.BANDWIDTH)
         if migration.throttle_increment_fraction > 0:
             self._owed.add(_Means.THROTTLE)
-        if migration.postcopy_ordered:
-            self._owed.add(_Means.POSTCOPY)
         await self._give()
 
     def _intend(self, intent: Event, why: str) -> None:
         self._record.write(intent, why)
 
     async def _give(self) -> None:
-        for means in _Means:
-            if means in self._owed and self._record.phase is Phase.COPYING:
-                self._owed.discard(means)
-                if not await self._is_given(self._call(means)):
-                    self._owed.add(means)
+        async with self._giving:
+            for means in _Means:
+                if means in self._owed and self._record.phase is Phase.COPYING:
+                    self._owed.discard(means)
+                    if not await self._is_given(self._call(means)):
+                        self._owed.add(means)
 
     async def _is_given(self, call: Callable[[], Awaitable[None]]) -> bool:
         with contextlib.suppress(DriverError):

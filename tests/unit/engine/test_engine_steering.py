@@ -4,6 +4,9 @@ Method: guests that can't converge but for one means, each with a recipe that pe
 that are refused; controllers that die between the intent and the order.
 """
 
+import asyncio
+from dataclasses import replace
+
 import pytest
 
 from godwit.core.errors import HostUnreachable
@@ -14,12 +17,15 @@ from godwit.core.migration import (
     RoundEnded,
     ThrottleOrdered,
     Traced,
+    begin,
 )
 from godwit.core.model import HostName, MigrationId, Sample, VmId
 from godwit.core.plan import Throttle
 from godwit.core.units import MIB
 from godwit.drivers.simulated import Guest
+from godwit.engine.carrying import Carrying
 from godwit.store import SqlJournal
+from tests.unit.core.builders import NOW_S, accepted, move
 from tests.unit.engine.stage import A, Stage, guest
 
 WEB = VmId("uuid-of-web")
@@ -207,6 +213,65 @@ async def test_an_order_that_a_dead_controller_had_written_is_given_by_the_next(
     assert word in {order for order, _ in stage.orders}
     assert migration.phase is Phase.DONE
     stage.assert_ended_well(migration)
+
+
+async def test_a_post_copy_that_was_refused_is_not_begun_over_a_path_that_has_broken_since(
+    stage: Stage,
+) -> None:
+    stage.world.add_guest("a", hot())
+    controller = await stage.start()
+
+    def refuse() -> None:
+        stage.call_faults.clear()
+        stage.world.machines[HostName("b")].emit_disconnected()
+        raise HostUnreachable("not now")
+
+    stage.call_faults["start_postcopy"] = refuse
+    one = await stage.migrate_by(controller, pause_max_s=0.2, pause_longer_s=2.0, postcopy=True)
+    migration = await stage.settled(controller, one)
+
+    assert len(events(stage, one, PostcopyOrdered)) == 1
+    assert [word for word, _ in stage.orders].count("start_postcopy") == 1
+    assert migration.phase is Phase.DONE, "by the longer pause that its owner permits"
+    assert not migration.postcopy_began
+    stage.assert_ended_well(migration, pause_s=2.0)
+
+
+async def test_of_two_limits_that_are_ordered_at_once_the_last_one_holds() -> None:
+    """The first call is slow: without order it would arrive after the second."""
+    writes: list[float | None] = []
+    migration = replace(
+        begin(accepted(moving=move())), phase=Phase.COPYING, bandwidth_bytes_per_s=None
+    )
+
+    class OneRecord:
+        """What carrying needs of a record."""
+
+        phase = Phase.COPYING
+
+        def __init__(self) -> None:
+            self.migration = migration
+
+        def now_s(self) -> float:
+            return NOW_S
+
+        def write(self, event: BandwidthOrdered, _why: str) -> None:
+            self.migration = replace(self.migration, bandwidth_bytes_per_s=event.bytes_per_s)
+
+    class SlowAtFirst:
+        """A source whose first answer takes long."""
+
+        def __init__(self) -> None:
+            self.takes_s = [0.0, 5.0]
+
+        async def set_bandwidth(self, _vm: VmId, bytes_per_s: float | None) -> None:
+            await asyncio.sleep(self.takes_s.pop())
+            writes.append(bytes_per_s)
+
+    carrying = Carrying(OneRecord(), SlowAtFirst())
+    await asyncio.gather(carrying.share(10e6, "first"), carrying.share(20e6, "second"))
+
+    assert writes[-1] == 20e6
 
 
 async def test_after_a_lost_connection_no_post_copy_is_begun(stage: Stage) -> None:
