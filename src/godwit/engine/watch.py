@@ -167,7 +167,7 @@ class Watch:
         """Watch a migration that no call of ours waits for, until its job has gone."""
         self._cancel_asked = self._cancel_asked or self._record.migration.cancel_by_person
         await self.carrying.order_again()
-        gone = 0
+        self._moved_at_s, gone = self._clock.monotonic_s(), 0
 
         async def look() -> None:
             nonlocal gone

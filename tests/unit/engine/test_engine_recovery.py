@@ -11,9 +11,12 @@ from pathlib import Path
 import pytest
 
 from godwit.core.migration import Migration, Phase
-from godwit.core.model import HostName
+from godwit.core.model import HostName, Progress, VmId
 from godwit.core.planner import PauseSettings
+from godwit.core.units import GIB
 from godwit.drivers.simulated import Point, SimulatedWorld
+from godwit.drivers.simulated.client import SimulatedHost
+from godwit.engine import runner
 from tests.unit.engine.stage import B, Gate, Killed, Stage, guest
 
 #: How long nobody is there. The first is a restart, the last is a night.
@@ -211,3 +214,29 @@ async def test_a_controller_that_dies_together_with_something_else_is_followed_b
         assert migration.needs_person
         return
     stage.assert_ended_well(migration, pause_s=120.0)
+
+
+async def test_the_time_before_an_adoption_is_no_stall(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first reading of an adopted job may have no memory in it yet."""
+    stage.world.add_guest("a", guest(memory_bytes=3 * GIB))
+    first = await stage.start()
+    one = await stage.migrate(first)
+    await stage.until(lambda: len(first.migration(one).rounds) >= 1, every_s=0.01)
+    await stage.kill()
+    monkeypatch.setattr(runner, "ADOPTED_AFTER_S", 15.0)
+    read, empty = SimulatedHost.progress, 4
+
+    async def progress(host: SimulatedHost, vm: VmId) -> Progress | None:
+        nonlocal empty
+        empty -= 1
+        return await read(host, vm) if empty < 0 else None
+
+    monkeypatch.setattr(SimulatedHost, "progress", progress)
+    migration = await stage.settled(await stage.start(), one)
+
+    assert empty < 0
+    assert migration.failure is None
+    assert migration.phase is Phase.DONE
+    stage.assert_ended_well(migration)
