@@ -139,7 +139,7 @@ def build_request(kind: type[_Model], options: dict[str, str], **fields: Any) ->
     except ValidationError as error:
         key, complaint = first_complaint(error)
         raise BadValue(
-            f"{options.get(key, key)}: {complaint}",
+            f"{options.get(key.partition('.')[0], key)}: {complaint}",
             remedy="Give another value; --help says what is meant.",
         ) from error
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import fields
 from typing import Annotated, Any, Final, TypeAlias
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from godwit.core import model
 from godwit.core.errors import BadValue
@@ -23,6 +23,16 @@ __all__ = [
 
 _Duration = Annotated[float, Field(gt=0, le=7 * 86400)]
 _Pause = Annotated[float, Field(gt=0, le=3600)]
+
+
+def _printable(text: str) -> str:
+    # It becomes an attribute of XML, which has no way to write the others.
+    if not text.isprintable():
+        raise ValueError("a label can't have control characters")
+    return text
+
+
+_LabelText = Annotated[str, Field(max_length=255), AfterValidator(_printable)]
 PolicyValue: TypeAlias = bool | float | str | dict[str, str] | tuple[str, ...] | None
 
 #: The fields of a policy, in the order in which they are shown.
@@ -73,7 +83,7 @@ class PolicyChange(Request):
     may_throttle: bool | None = None
     may_postcopy: bool | None = None
     priority: Annotated[int, Field(ge=-1000, le=1000)] | None = None
-    labels: dict[Annotated[str, Field(min_length=1)], str] | None = None
+    labels: dict[Annotated[_LabelText, Field(min_length=1)], _LabelText] | None = None
     unset: tuple[str, ...] = ()
 
 

@@ -26,6 +26,7 @@ def _key(loc: Sequence[str | int]) -> str:
 
 
 def _sentence(msg: str, given: object) -> str:
+    says = msg.removeprefix("Value error, ")
     if isinstance(given, str | int | float | bool):
-        return f"{msg} (got {given!r})"
-    return msg
+        return f"{says} (got {given!r})"
+    return says

@@ -21,6 +21,7 @@ _BAD = [
     (("migrate", "web1", "--yes", "--downtime-max", "0"), 2, "--downtime-max"),
     (("migrate", "web1", "--yes", "--bandwidth", "fast"), 2, "--bandwidth"),
     (("forecast", "web1", "--bandwidth", "0mbit"), 2, "--bandwidth"),
+    (("policy", "set", "web1", "--label", "a=b\nc"), 2, "--label: a label can't have control"),
     (("migrate", "web1", "--bogus"), 2, "--bogus"),
     (("drain", "kvn1", "--yes"), 2, "kvm1"),
     (("drain", "kvm1", "--yes", "--parallel", "0"), 2, "--parallel"),

@@ -149,9 +149,8 @@ def _change(**fields: Any) -> "PolicyChange":  # noqa: ANN401 - each its own
             "nothing is to be changed",
             remedy="Name a field, for example --downtime-max 300ms; --help lists them.",
         )
-    return build_request(
-        PolicyChange, {name: f"--{said}" for name, said in FIELD_NAMES.items()}, **fields
-    )
+    options = {name: f"--{said}" for name, said in FIELD_NAMES.items()} | {"labels": "--label"}
+    return build_request(PolicyChange, options, **fields)
 
 
 def _field_of(name: str) -> str:

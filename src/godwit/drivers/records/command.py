@@ -4,26 +4,13 @@ Besides its arguments it gets the payload on standard input, and the same in var
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Final
 
 from godwit.core.errors import RecordFailed
 from godwit.drivers.programs import filled, run_program
 from godwit.drivers.records.payload import Step, payload
 from godwit.ports import PlaceChange, Prepared
 
-__all__ = ["PLACEHOLDERS", "CommandKeeper"]
-
-#: What may stand in an argument, in braces.
-PLACEHOLDERS: Final = (
-    "step",
-    "migration",
-    "vm",
-    "vm_id",
-    "old_host",
-    "new_host",
-    "address",
-    "mac",
-)
+__all__ = ["CommandKeeper"]
 
 
 class CommandKeeper:
