@@ -133,6 +133,26 @@ async def test_a_migration_that_was_refused_leaves_the_limits_from_before(
     assert domain.speeds_mib == [1000, 8, 1000]
 
 
+async def test_limits_that_can_not_be_taken_back_are_told(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    domain = FakeDomain(failure(libvirt.VIR_ERR_OPERATION_INVALID, libvirt.VIR_FROM_QEMU))
+    host = connected(monkeypatch, FakeConnection(domain), FakeConnection(domain))
+
+    def set_once(limit_ms: int, _flags: int) -> None:
+        if len(domain.limits_ms) > 1:
+            raise failure(libvirt.VIR_ERR_OPERATION_TIMEOUT, libvirt.VIR_FROM_QEMU)
+        domain.limits_ms.append(limit_ms)
+
+    monkeypatch.setattr(domain, "migrateSetMaxDowntime", set_once)
+    with pytest.raises(StepRefused):
+        await host.migrate(ORDER)
+
+    assert domain.speeds_mib[-1] == 1000
+    assert ORDER.vm in caplog.text
+    assert "keeps limits" in caplog.text
+
+
 async def test_a_resumption_is_given_as_it_is_and_touches_no_limit(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

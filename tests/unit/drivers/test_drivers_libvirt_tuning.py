@@ -104,6 +104,24 @@ def test_limits_are_set_before_the_start_and_taken_back_after_a_failure(domain) 
     assert domain.parameters == parameters
 
 
+def test_a_setting_that_is_not_taken_back_keeps_no_other_from_it(domain, monkeypatch) -> None:
+    recipe = Recipe(pause_start_s=0.02, pause_max_s=1.0, throttle=Throttle(most_fraction=0.5))
+    parameters, speed_mib = dict(domain.parameters), domain.speed_mib
+    before = tuning.read_settings(domain, recipe)
+    tuning.set_up(domain, recipe)
+    tuning.set_bandwidth(domain, 20e6)
+    assert domain.parameters != parameters
+
+    def refuse(*_: object) -> None:
+        raise libvirt.libvirtError("refused")
+
+    monkeypatch.setattr(domain, "migrateSetMaxDowntime", refuse)
+    with pytest.raises(libvirt.libvirtError):
+        tuning.restore_settings(domain, before)
+
+    assert (domain.speed_mib, domain.parameters) == (speed_mib, parameters)
+
+
 def test_a_recipe_without_bounds_of_its_own_asks_the_monitor_nothing(domain, monkeypatch) -> None:
     """Each question to the monitor marks the VM in libvirt's log."""
     monkeypatch.setattr(tuning, "ask_monitor", lambda *_: pytest.fail("it was asked"))

@@ -5,7 +5,7 @@ for its whole life; so statistics and aborts never share a connection with one.
 """
 
 import asyncio
-import contextlib
+import logging
 import time
 from collections.abc import AsyncIterator
 from typing import Final
@@ -43,7 +43,7 @@ from godwit.drivers.libvirt.reading import (
 from godwit.drivers.libvirt.stamps import read_stamp
 from godwit.drivers.libvirt.states import run_state
 from godwit.drivers.libvirt.tuner import LibvirtTuner
-from godwit.drivers.libvirt.tuning import read_settings, restore_settings, set_up
+from godwit.drivers.libvirt.tuning import Settings, read_settings, restore_settings, set_up
 from godwit.ports import (
     DiskStamp,
     HostReading,
@@ -53,6 +53,8 @@ from godwit.ports import (
 )
 
 __all__ = ["LibvirtConnector", "LibvirtHost"]
+
+_LOG = logging.getLogger(__name__)
 
 #: libvirt's longest wait for a migrate call is its own; only a limit against a thread for ever.
 _MIGRATE_S: Final = 24 * 3600.0
@@ -137,9 +139,16 @@ class LibvirtHost(LibvirtTuner):
         except DriverError:
             # What was set outlives a migration that fails: the next one may be somebody else's,
             # who did not ask for it.
-            with contextlib.suppress(DriverError):
-                await self._link.ask("restoring its settings", restore_settings, domain, before)
+            await self._restore(domain, order.vm, before)
             raise
+
+    async def _restore(self, domain: "libvirt.virDomain", vm: VmId, before: Settings) -> None:
+        try:
+            await self._link.ask("restoring its settings", restore_settings, domain, before)
+        except DriverError as error:
+            # The failure of the migration itself is what is told; this must not be lost either.
+            name = self._link.record.name
+            _LOG.warning("VM %s on %s keeps limits of a migration: %s", vm, name, error)
 
     async def _give_call(self, order: MigrationOrder) -> None:
         connection = await self._link.open()

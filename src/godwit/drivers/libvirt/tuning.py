@@ -5,6 +5,7 @@ migration, and outlives a migration that fails. libvirt takes back what it was t
 with it an increment of the throttle that was raised meanwhile); the rest is ours to restore.
 """
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -74,12 +75,21 @@ def _is_bounded(throttle: Throttle) -> bool:
 
 
 def restore_settings(domain: "libvirt.virDomain", before: Settings) -> None:
-    """Put back what a migration that failed has left."""
-    domain.migrateSetMaxDowntime(before.pause_limit_ms, 0)
-    if domain.migrateGetMaxSpeed(0) != before.speed_mib:
-        domain.migrateSetMaxSpeed(before.speed_mib, 0)
-    if before.throttle:
-        ask_monitor(domain, "migrate-set-parameters", before.throttle)
+    """Put back what a migration that failed has left; what is refused keeps no other back.
+
+    Raises: what was refused, after all was tried.
+    """
+    with contextlib.ExitStack() as undo:
+        # Carried out from the last to the first, each whatever became of the others.
+        if before.throttle:
+            undo.callback(ask_monitor, domain, "migrate-set-parameters", before.throttle)
+        undo.callback(_restore_speed, domain, before.speed_mib)
+        undo.callback(domain.migrateSetMaxDowntime, before.pause_limit_ms, 0)
+
+
+def _restore_speed(domain: "libvirt.virDomain", speed_mib: int) -> None:
+    if domain.migrateGetMaxSpeed(0) != speed_mib:
+        domain.migrateSetMaxSpeed(speed_mib, 0)
 
 
 def set_bandwidth(domain: "libvirt.virDomain", bytes_per_s: float | None) -> None:
