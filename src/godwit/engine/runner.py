@@ -301,7 +301,10 @@ class Runner:
         """Whether a call of ours came back with an answer; then it put the limit back itself."""
         if self._call is None or not self._call.done() or self._call.cancelled():
             return False
-        return not isinstance(self._call.exception(), OutcomeUnknown)
+        error = self._call.exception()
+        # A fault of ours puts nothing back.
+        answers = error is None or isinstance(error, DriverError)
+        return answers and not isinstance(error, OutcomeUnknown)
 
     async def _open(self) -> None:
         await self._watch.open()

@@ -305,6 +305,24 @@ async def test_a_destination_that_refuses_costs_nothing(stage: Stage) -> None:
     stage.assert_ended_well(migration, pause_s=0.0)
 
 
+async def test_a_fault_of_ours_in_the_call_leaves_no_limit_behind(stage: Stage) -> None:
+    stage.world.add_guest("a", guest())
+    controller = await stage.start()
+
+    def fault() -> None:
+        raise TypeError("a parameter that the binding can't hand over")
+
+    stage.call_faults["migrate"] = fault
+    migration = await stage.moved(controller)
+    await stage.until(lambda: not controller.is_busy)
+
+    assert migration.phase is Phase.FAILED
+    assert migration.failure is not None
+    assert "TypeError" in migration.failure.evidence
+    assert ("reset_pause_limit", 0.3) in stage.orders
+    stage.assert_ended_well(migration)
+
+
 async def test_a_repair_that_is_refused_again_and_again_is_asked_for_ever_more_rarely(
     stage: Stage,
 ) -> None:
