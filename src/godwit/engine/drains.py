@@ -67,14 +67,21 @@ class DrainRun:
         return self._cancelled
 
     async def run(self) -> None:
-        """Carry all moves out, at most ``parallel`` at once, in the order of the plan."""
+        """Carry all moves out, at most ``parallel`` at once, in the order of the plan.
+
+        A fault of ours in one ends with the last of the others: none goes on behind a drain that
+        is said to be over, where nobody could cancel it.
+        """
         slots = asyncio.Semaphore(self.plan.parallel)
 
         async def one(move: Move) -> None:
             async with slots:
                 await self._carry_out(move)
 
-        await asyncio.gather(*(one(move) for move in self.plan.moves))
+        done = await asyncio.gather(*map(one, self.plan.moves), return_exceptions=True)
+        for fault in done:
+            if fault is not None:
+                raise fault
 
     async def _carry_out(self, move: Move) -> None:
         tried: set[HostName] = set()

@@ -362,3 +362,28 @@ async def test_a_host_of_a_running_drain_is_not_removed_and_a_broken_drain_has_a
 
     assert view.state is DrainState.INTERRUPTED
     assert_all_run(stage, NAMES[:2])
+
+
+async def test_a_fault_in_one_move_leaves_no_other_behind_a_drain_that_is_over(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(stage, NAMES[:3])
+    controller = await stage.start()
+    drain = await begin(controller, parallel=1)
+    run = controller._drains._runs[drain]
+    start, started = run._start, []
+
+    def broken_once(*of_what: object) -> object:
+        started.append(of_what)
+        if len(started) == 1:
+            raise RuntimeError("a fault of ours")
+        return start(*of_what)
+
+    monkeypatch.setattr(run, "_start", broken_once)
+    view = await ended(stage, controller, drain)
+
+    assert view.state is DrainState.INTERRUPTED
+    assert len(started) == 3
+    assert len(view.remaining) == 1
+    assert all(one.is_ended for one in view.migrations)
+    assert_all_run(stage, NAMES[:3])
