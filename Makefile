@@ -23,8 +23,10 @@ test: $(READY)  ## The same, and the whole path in the lab with real hosts (root
 demo: $(READY)  ## Three real hosts, guests under load, one host drained live, a report (root)
 	@$(BIN)/python tools/demo.py
 
-bench: $(READY)  ## Godwit against virsh on the same guests; writes bench/results (root, about an hour)
+bench: $(READY)  ## Against virsh and others, forecast against fact (root, an hour)
 	@$(BIN)/python -m bench.outage.run
+	@$(BIN)/python -m bench.promise.run
+	@$(BIN)/python -m bench.forecast.run
 
 lab-up: $(READY)  ## Start the lab and leave it running: see godwit lab --help (root)
 	@$(BIN)/godwit lab up
