@@ -68,7 +68,8 @@ def test_the_choice_is_permitted_and_none_is_surer_or_as_sure_and_gentler(
         assert not (ours.keeps_promise < 0.95 <= one.forecast.keeps_promise - 0.1 + 1e-9)
         assert one.forecast.keeps_promise - ours.keeps_promise < 0.5
         alike = abs(one.forecast.keeps_promise - ours.keeps_promise) < 1e-9
-        if alike and one.forecast.converges >= ours.converges:
+        # What is only kept in reserve is not what was chosen by.
+        if alike and "reserve" not in why and one.forecast.converges >= ours.converges:
             assert disruption(one.recipe) >= disruption(chosen)
 
 
@@ -80,6 +81,10 @@ def test_among_equals_it_is_plain(
     features: frozenset[Feature],
     rooms: tuple[HostRoom, HostRoom] | None,
 ) -> None:
-    chosen, _, _ = choose_recipe(recipe(), policy, features, features, lambda _: alike, rooms=rooms)
+    chosen, why, _ = choose_recipe(
+        recipe(), policy, features, features, lambda _: alike, rooms=rooms
+    )
     assert chosen.stream == "plain"
-    assert disruption(chosen) == 0
+    assert why.startswith("plain pre-copy")
+    assert disruption(chosen) == 0 or "kept in reserve" in why
+    assert disruption(chosen) == 0 or alike.keeps_promise < 0.985

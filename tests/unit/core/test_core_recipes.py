@@ -6,6 +6,7 @@ the real forecast for guests like those of the lab.
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Final
 
 import pytest
 
@@ -31,7 +32,7 @@ SLOW_LINK = 120e6
 BASE = recipe(start=0.02, most=0.3, link=SLOW_LINK)
 
 
-def told(keeps: float = 0.97, **figures: float) -> Forecast:
+def told(keeps: float = 0.99, **figures: float) -> Forecast:
     """A forecast with this chance; outage and time in seconds, traffic in MiB."""
 
     def about(value: float) -> Range:
@@ -80,7 +81,7 @@ def excluded(weighed: tuple[Alternative, ...]) -> dict[str, str]:
 
 
 STREAMS = ("plain", "multifd-2", "multifd-2-zstd", "xbzrle")
-KINDS = (*STREAMS, "throttle", "post-copy", "throttle+post-copy")
+KINDS = (*STREAMS, "throttle", "xbzrle+throttle", "post-copy", "throttle+post-copy")
 LITTLE = dict.fromkeys(STREAMS, told(0.1))
 
 
@@ -88,8 +89,8 @@ class TestPlainWins:
     def test_when_all_are_alike(self) -> None:
         chosen, why, weighed = choose()
         assert kind(chosen) == "plain"
-        assert "none of 6 others is clearly better" in why
-        assert "97 %" in why
+        assert "none of 7 others is clearly better" in why
+        assert "99 %" in why
         assert weighed[0].recipe is chosen
         assert [one.name for one in weighed if not one.excluded] == [
             "plain",
@@ -97,6 +98,7 @@ class TestPlainWins:
             "2 channels, zstd",
             "xbzrle",
             "throttle",
+            "xbzrle, throttle",
             "post-copy",
             "throttle, post-copy",
         ]
@@ -117,7 +119,7 @@ class TestPlainWins:
 
     def test_against_a_chance_that_is_over_a_line_by_a_hair(self) -> None:
         hair = dict.fromkeys(KINDS, told(0.81))
-        assert kind(choose({**hair, "plain": told(0.79)})[0]) == "plain"
+        assert "plain pre-copy: none of" in choose({**hair, "plain": told(0.79)})[1]
 
     def test_small_differences_do_not_add_up_to_a_clear_loss(self) -> None:
         steps = {
@@ -147,7 +149,7 @@ class TestOthersWin:
     def test_by_the_promise_and_not_only_by_getting_there(self) -> None:
         long_pause = told(0.3, converges=0.97)
         found = {**dict.fromkeys(STREAMS, long_pause), "throttle": told(0.97)}
-        assert kind(choose(found)[0]) == "throttle"
+        assert choose(found)[1].startswith("throttle: ")
 
     def test_but_not_by_a_guess(self) -> None:
         sure = told(time=5)
@@ -160,9 +162,9 @@ class TestOthersWin:
 
     def test_by_a_class_of_chance_whatever_it_costs(self) -> None:
         surer = told(0.96, outage=0.5, time=30, sent=9000)
-        worse = dict.fromkeys(STREAMS, told(0.6))
-        chosen, why, _ = choose({**worse, "throttle": surer})
-        assert kind(chosen) == "throttle"
+        worse = dict.fromkeys((*STREAMS, "xbzrle+throttle"), told(0.6))
+        _, why, weighed = choose({**worse, "throttle": surer})
+        assert weighed[0].name.startswith("throttle")
         assert "96 % instead of 60 %" in why
         assert "only when it does not converge otherwise" in why
 
@@ -175,13 +177,125 @@ class TestDisruption:
         assert kind(choose(LITTLE)[0]) == "throttle"
 
     def test_postcopy_last_and_with_its_risk(self) -> None:
-        chosen, why, _ = choose({**LITTLE, "throttle": told(0.3)})
+        slowed = dict.fromkeys(("throttle", "xbzrle+throttle"), told(0.3))
+        chosen, why, _ = choose({**LITTLE, **slowed})
         assert kind(chosen) == "post-copy"
         assert "if either host dies before the last page has arrived, the VM is lost" in why
 
     def test_a_throttle_that_does_as_well_is_taken_instead_of_a_quicker_postcopy(self) -> None:
         chosen, _, _ = choose({**LITTLE, "post-copy": told(outage=0.05, time=1)})
         assert kind(chosen) == "throttle"
+
+    def test_the_stream_and_the_throttle_together_where_neither_does_it_alone(self) -> None:
+        chosen, why, _ = choose({**LITTLE, "throttle": told(0.3)})
+        assert kind(chosen) == "xbzrle+throttle"
+        assert "99 % instead of 10 %" in why
+
+
+class TestWithoutRecovery:
+    """Hosts that can begin a post-copy, and can't take it up again when the link broke."""
+
+    cannot = ALL - {Feature.POSTCOPY_RECOVERY}
+    hot: Final = {
+        **LITTLE,
+        "throttle": told(0.81),
+        "xbzrle+throttle": told(0.81),
+        "throttle+post-copy": told(0.99),
+    }
+
+    @pytest.mark.parametrize("sides", [(cannot, ALL), (ALL, cannot)])
+    def test_the_risk_is_said(self, sides: tuple[frozenset[Feature], frozenset[Feature]]) -> None:
+        slowed = dict.fromkeys(("throttle", "xbzrle+throttle"), told(0.3))
+        chosen, why, _ = choose({**LITTLE, **slowed}, source=sides[0], destination=sides[1])
+        assert chosen.postcopy
+        assert "the VM is lost; these hosts can't take a broken post-copy up again" in why
+        assert "up again" not in choose({**LITTLE, **slowed})[1]
+
+    def test_it_stands_behind_all_that_is_likely_without_it(self) -> None:
+        assert choose(self.hot)[0].postcopy
+        assert not choose(self.hot, source=self.cannot)[0].postcopy
+
+    def test_it_is_not_kept_in_reserve(self) -> None:
+        policy = VmPolicy(may_postcopy=True)
+        likely = {**LITTLE, "plain": told(0.9), "post-copy": told(0.99)}
+        assert choose(likely, policy=policy)[0].postcopy
+        assert not choose(likely, policy=policy, source=self.cannot)[0].postcopy
+
+
+class TestReserve:
+    """Plain wins, and is not as good as sure: what is permitted is armed beside it."""
+
+    likely: Final = {"plain": told(0.96), "multifd-2": told(0.96), "xbzrle": told(0.96)}
+
+    def test_the_throttle_first(self) -> None:
+        chosen, why, weighed = choose(self.likely)
+        assert kind(chosen) == "throttle"
+        assert why.startswith("plain pre-copy: none of 7 others")
+        assert "slowing its vCPUs is kept in reserve, as the chance without it is 96 %" in why
+        names = [one.name for one in weighed]
+        assert names[:2] == ["plain, throttle in reserve", "plain"]
+        assert "throttle" not in names
+
+    def test_postcopy_too_where_that_is_not_enough_and_with_its_risk(self) -> None:
+        chosen, why, weighed = choose({**self.likely, "throttle": told(0.97)})
+        assert kind(chosen) == "throttle+post-copy"
+        assert "chance without it is 97 %: if either host dies" in why
+        assert weighed[0].name == "plain, throttle in reserve, post-copy in reserve"
+
+    def test_none_where_the_promise_is_as_good_as_sure(self) -> None:
+        chosen, why, _ = choose()
+        assert kind(chosen) == "plain"
+        assert "reserve" not in why
+
+    def test_none_that_the_policy_or_a_host_does_not_permit(self) -> None:
+        assert kind(choose(self.likely, policy=VmPolicy())[0]) == "plain"
+        only = choose(self.likely, policy=VmPolicy(may_postcopy=True))[0]
+        assert kind(only) == "post-copy"
+        neither = ALL - {Feature.THROTTLE, Feature.POSTCOPY}
+        assert kind(choose(self.likely, destination=neither)[0]) == "plain"
+
+    @pytest.mark.parametrize("worse", [told(0.9), told(outage=0.9), told(time=60)])
+    def test_none_that_costs_something_by_its_forecast(self, worse: Forecast) -> None:
+        found = {**self.likely, "throttle": worse, "post-copy": worse, "throttle+post-copy": worse}
+        assert kind(choose(found)[0]) == "plain"
+
+    def test_channels_never_get_postcopy(self) -> None:
+        quick = {"multifd-2": told(0.96, time=3), "multifd-2+throttle": told(0.97, time=3)}
+        found = {**self.likely, **quick}
+        chosen, why, _ = choose(found)
+        assert kind(chosen) == "multifd-2+throttle"
+        assert "post-copy" not in why
+
+
+class TestTarget:
+    """A pause of 300 ms is aimed at, and 1 s is promised."""
+
+    base = replace(recipe(start=0.02, most=1.0, link=SLOW_LINK), pause_target_s=0.3)
+    long = replace(told(0.99), pause_s=Range(low=0.8, likely=0.86, high=0.95))
+    streams: Final = dict.fromkeys(STREAMS, long)
+
+    def test_the_throttle_is_taken_for_it(self) -> None:
+        chosen, why, _ = choose(self.streams, base=self.base)
+        assert kind(chosen) == "throttle"
+        assert "a pause of 60 ms, where 300 ms is aimed at, instead of 860 ms with plain" in why
+
+    def test_another_stream_before_the_throttle(self) -> None:
+        assert kind(choose({**self.streams, "xbzrle": told()}, base=self.base)[0]) == "xbzrle"
+
+    def test_not_without_a_target(self) -> None:
+        aimless = replace(self.base, pause_target_s=None)
+        assert kind(choose(self.streams, base=aimless)[0]) == "plain"
+
+    def test_not_for_a_pause_that_is_hardly_above_it(self) -> None:
+        near = replace(told(0.99), pause_s=Range(low=0.3, likely=0.36, high=0.4))
+        assert kind(choose(dict.fromkeys(STREAMS, near), base=self.base)[0]) == "plain"
+
+    def test_not_at_the_price_of_the_promise(self) -> None:
+        less = dict.fromkeys(KINDS, told(0.6))
+        assert kind(choose({**less, **self.streams}, base=self.base)[0]) == "plain"
+
+    def test_where_none_comes_near_it_the_gentlest_is_taken(self) -> None:
+        assert kind(choose(dict.fromkeys(KINDS, self.long), base=self.base)[0]) == "plain"
 
 
 class TestExcluded:
