@@ -149,7 +149,8 @@ class Migrations:
                 self._notices.publish(
                     NoticeKind.MIGRATION,
                     at_s=self._clock.now_s(),
-                    text=f"internal error, left as it is: {error!r}",
+                    text=f"internal error, left as it is: {error!r};"
+                    f" `godwit resolve {migration_id}` takes it up again",
                     migration=runner.record.migration,
                 )
                 raise
@@ -222,6 +223,12 @@ class Migrations:
                 evidence=migration.phase.says,
                 remedy=f"See `godwit show {migration_id}`.",
             )
+        if self._is_left(migration_id):
+            raise Refused(
+                f"migration {migration_id} is not watched any more: nobody would carry it out",
+                evidence=f"an internal error ended its watch while it was {migration.phase.word}",
+                remedy=f"`godwit resolve {migration_id}` takes it up again; then cancel it.",
+            )
         if migration.postcopy_began and migration.phase is not Phase.VERIFYING:
             raise Refused(
                 f"migration {migration_id} can't be cancelled: its guest runs at"
@@ -241,9 +248,15 @@ class Migrations:
         return self.get(migration_id)
 
     def resolve(self, migration_id: MigrationId) -> Migration:
-        """Read both hosts again. Raises: UnknownMigration, Refused when nothing is in doubt."""
+        """Read both hosts again, or take up what a fault of ours has left.
+
+        Raises: UnknownMigration, Refused when nothing is in doubt.
+        """
         migration = self.get(migration_id)
         runner = self._runners.get(migration_id)
+        if runner is not None and self._is_left(migration_id):
+            self._launch(runner, runner.adopt)
+            return self.get(migration_id)
         if runner is None or migration.phase not in _AT_REST | {Phase.UNKNOWN}:
             raise Refused(
                 f"migration {migration_id} is {migration.phase.word}: nothing to resolve",
@@ -253,6 +266,12 @@ class Migrations:
         if migration.phase in _AT_REST:
             self._launch(runner, runner.resolve)
         return self.get(migration_id)
+
+    def _is_left(self, migration_id: MigrationId) -> bool:
+        """Whether its runner has ended although it has not, and nobody is asked to look."""
+        task, migration = self._tasks.get(migration_id), self.get(migration_id)
+        is_over = migration.is_ended or migration.phase in _AT_REST
+        return task is not None and task.done() and not is_over
 
     async def close(self) -> None:
         """Stop watching; migrations in flight go on in libvirt, peer to peer.

@@ -8,11 +8,12 @@ from collections.abc import Callable
 
 import pytest
 
-from godwit.core.errors import StepRefused
+from godwit.core.errors import Refused, StepRefused
 from godwit.core.migration import Phase
 from godwit.core.model import RunState, VmId
 from godwit.core.units import MIB
 from godwit.drivers.simulated import Point, SimulatedWorld
+from godwit.engine.tracing import Tracing
 from tests.unit.engine.stage import A, B, Stage, guest
 
 WEB = VmId("uuid-of-web")
@@ -303,6 +304,28 @@ async def test_a_destination_that_refuses_costs_nothing(stage: Stage) -> None:
     assert migration.failure is not None
     assert "unused port" in migration.failure.evidence
     stage.assert_ended_well(migration, pause_s=0.0)
+
+
+async def test_a_migration_that_a_fault_of_ours_has_left_is_taken_up_when_a_person_asks(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage.world.add_guest("a", guest(memory_bytes=1024 * MIB))
+    controller = await stage.start()
+    one = await stage.migrate(controller)
+    await stage.until(lambda: controller.migration(one).rounds != (), every_s=0.01)
+    with monkeypatch.context() as broken:
+        broken.setattr(Tracing, "add", lambda *_: 1 // 0)
+        await stage.until(lambda: not controller.is_busy)
+    assert controller.migration(one).phase is Phase.COPYING
+
+    with pytest.raises(Refused, match="not watched") as refused:
+        await controller.cancel(one)
+    assert "resolve" in refused.value.remedy
+    await controller.resolve(one)
+    migration = await stage.settled(controller, one)
+
+    assert migration.phase is Phase.DONE
+    stage.assert_ended_well(migration)
 
 
 async def test_a_fault_of_ours_in_the_call_leaves_no_limit_behind(stage: Stage) -> None:
