@@ -103,6 +103,10 @@ class TestPlainWins:
             "throttle, post-copy",
         ]
 
+    def test_against_one_alone(self) -> None:
+        _, why, _ = choose(destination=frozenset({Feature.MULTIFD}), policy=VmPolicy())
+        assert "the one other is not clearly better" in why
+
     @pytest.mark.parametrize(
         "slightly",
         [

@@ -52,7 +52,8 @@ def show_migrations(screen: Screen, migrations: Sequence[wire.Migration]) -> Non
     rows = [
         (
             one.id,
-            clock(one.accepted_at_s),
+            # To the minute: with seconds, the names of most sites no longer fit on a line.
+            clock(one.accepted_at_s).rpartition(":")[0],
             one.vm_name,
             one.source,
             one.destination,

@@ -338,8 +338,9 @@ def _reason(chosen: Alternative, usable: list[Alternative], means: _Means) -> st
         others = len(usable) - 1
         if not others:
             return f"plain pre-copy: nothing else can be used; chance of the promise{chance}"
+        none = "the one other is not" if others == 1 else f"none of {others} others is"
         return (
-            f"plain pre-copy: none of {others} others is clearly better in its chance of keeping"
+            f"plain pre-copy: {none} clearly better in its chance of keeping"
             f" the promise{chance}, in outage, time or traffic"
         )
     why = why_better(chosen, plain)
