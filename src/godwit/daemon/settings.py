@@ -211,17 +211,25 @@ def _parse(text: str, path: Path) -> _File:
 
 def _complaint(error: Mapping[str, Any]) -> str:
     where = ""
-    for part in error["loc"]:
+    for place, part in enumerate(error["loc"]):
+        # The kind of a record, by which pydantic tells them apart, is no part of where it stands.
+        if place == 2 and error["loc"][0] == "record":
+            continue
         where += f"[{part}]" if isinstance(part, int) else f".{part}" if where else part
     if error["type"] == "extra_forbidden":
         return f"{where}: there is no such setting"
     if error["type"] == "missing":
         return f"{where}: is missing"
+    if error["type"] == "model_type":
+        return f"{where}: it is a table of its own, not {error['input']!r}"
     says = str(error["msg"]).removeprefix("Value error, ")
     # A whole part is not repeated: what it says is about several of its keys. Nor is what may be a
     # secret, or hold one.
-    is_told = not isinstance(error["input"], dict) and error["loc"][-1] not in _NEVER_SHOWN
-    return f"{where}: {says}" + (f", not {error['input']!r}" if is_told else "")
+    given = repr(error["input"])
+    is_known = isinstance(error["input"], dict) or given in says
+    if is_known or error["loc"][-1] in _NEVER_SHOWN:
+        return f"{where}: {says}"
+    return f"{where}: {says}, not {given}"
 
 
 def _refuse_twice(part: str, names: list[str], path: Path) -> None:

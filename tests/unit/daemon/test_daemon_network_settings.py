@@ -107,7 +107,7 @@ def test_without_a_word_of_it_nothing_is_kept_and_nothing_is_read(tmp_path: Path
         (COMMAND.replace("command =", "commands ="), "commands: there is no such setting"),
         (COMMAND.replace('["moved", "{vm}"]', "[]"), "command: "),
         (COMMAND.replace('"roll_back"', '"rollback"'), "steps[1]: "),
-        (COMMAND + "limit = 60.0\n", "limit: Input should be less than"),
+        (COMMAND + "limit = 60.0\n", "record[0].limit: Input should be less than"),
         (COMMAND + "tries = 0\n", "tries: Input should be greater than"),
         (COMMAND + COMMAND, "record: the name 'dhcp' is used more than once"),
         (DNS.replace('"{vm}.vms.example.org."', '"web.org."'), "host_name: 'web.org.' makes no"),

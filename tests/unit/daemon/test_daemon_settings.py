@@ -110,6 +110,7 @@ def test_a_named_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
         ("[[policy]]\nnames = ['a']\n", "policy[0]: it sets nothing"),
         ("[[policy]]\ndowntime_max = '0s'\n", "policy[0].downtime_max: Input should be greater"),
         ("[[policy]]\ndeadline = 'soon'\n", "policy[0].deadline: 'soon'"),
+        ("probe = 3\n", "probe: it is a table of its own, not 3"),
         ("[[policy]]\nthrottle = 'yes'\n", "policy[0].throttle: Input should be a valid boolean"),
         ("[[policy]]\npriority = 1.5\n", "policy[0].priority: "),
         ("[[policy]]\nlabels = { tier = 3 }\npriority = 1\n", "policy[0].labels.tier: "),

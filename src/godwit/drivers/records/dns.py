@@ -57,7 +57,7 @@ class DnsKeeper:
     async def prepare(self, change: PlaceChange) -> Prepared:
         """Read what all sets say now. Raises: RecordFailed."""
         saw = await self._read(self._keys(change))
-        what = f"{len(saw)} record sets read"
+        what = f"{_sets(len(saw))} read"
         for key, said in saw.items():
             if key[1] is PLACE and said.values not in {(), _place(change.old)}:
                 what += f"; {key[0]} says {_text(said.values)}, not {change.old.host}"
@@ -89,7 +89,7 @@ class DnsKeeper:
                     evidence=f"it says {_text(found[key].values)}, expected {_text(values)}",
                     remedy="Correct it by hand, or see the server's log.",
                 )
-        return f"{len(expected)} record sets read back as written"
+        return f"{_sets(len(expected))} read back as written"
 
     async def roll_back(self, change: PlaceChange) -> str:
         """Restore what ``prepare`` saw, or else the old place. Raises: RecordFailed."""
@@ -190,6 +190,10 @@ def _place_first(change: SetChange) -> tuple[bool, str, str]:
 
 def _place(place: GuestPlace) -> tuple[str, ...]:
     return (f'"{place.host}"',)
+
+
+def _sets(count: int) -> str:
+    return f"{count} record set{'' if count == 1 else 's'}"
 
 
 def _text(values: tuple[str, ...]) -> str:
