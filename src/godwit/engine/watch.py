@@ -7,7 +7,6 @@ job has gone. What came of it is not judged here: that takes both hosts.
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import Final
 
 from godwit.core.errors import DriverError, HostUnreachable
@@ -30,37 +29,18 @@ from godwit.core.precopy import GiveUp, StartPostcopy, steer
 from godwit.core.units import MIB
 from godwit.engine.carrying import Carrying
 from godwit.engine.endings import judge_call, not_converging, stalled, stuck
+from godwit.engine.patience import WatchLimits
 from godwit.engine.record import Record
 from godwit.engine.tracing import Tracing
 from godwit.ports import Clock, HypervisorEvent, HypervisorEventKind, HypervisorHost, MigrationStats
 
 __all__ = ["Watch", "WatchLimits"]
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WatchLimits:
-    """How patient the watch is.
-
-    ``stall_s``: no byte of memory moved for this long means that the data path is cut; libvirt has
-    no time-out of its own for that. ``switch_s``: a guest that stands still for this long beyond
-    its promise is better off at the source. ``abort_again_s``: an abort that came before QEMU's
-    migration began is lost, so it is repeated. ``falter_s``: memory that did not move for this long
-    makes the path one that no post-copy is trusted to. ``resume_s``: a call that takes a post-copy
-    up again and has brought nothing in this time is given up. ``near_s``: when the rest of a round
-    would pass within this time, a switch-over may follow.
-    """
-
-    poll_s: float = 0.25
-    stall_s: float = 10.0
-    near_s: float = 1.0
-    switch_s: float = 5.0
-    abort_again_s: float = 2.0
-    falter_s: float = 3.0
-    resume_s: float = 180.0
-
-
 #: So little is sent before any bandwidth has been measured.
 _NEAR_BYTES: Final = 64 * MIB
+
+#: Statistics that are read so long after a sync, and after the next one, say nothing of it.
+_LATE_S: Final = 0.25
 
 #: The call of a post-copy that broke ends within this time, or is given up.
 _CALL_ENDS_S: Final = 5.0
@@ -96,6 +76,7 @@ class Watch:
         self._tracing = Tracing(record)
         self._path_is_healthy = True
         self._moved_bytes = -1
+        self._newest_iteration = 0
         self._asked_at_s = 0.0
         self._moved_at_s = clock.monotonic_s()
         self._stopped_at_s: float | None = None
@@ -130,6 +111,7 @@ class Watch:
     async def _pump_source(self) -> None:
         async for event in self._source.events():
             if event.vm in {None, self._record.migration.move.vm}:
+                self._newest_iteration = max(self._newest_iteration, event.iteration)
                 self._inbox.put_nowait(event)
 
     async def _pump_destination(self) -> None:
@@ -319,6 +301,9 @@ class Watch:
         if progress is None:
             return
         self._note(progress)
+        late_s = progress.taken_at_s - event.at_s
+        if late_s > _LATE_S and event.iteration < self._newest_iteration:
+            return  # steering would take one state of a slow host for many rounds that stall
         if self._record.phase is not Phase.COPYING:
             return
         migration = self._record.migration

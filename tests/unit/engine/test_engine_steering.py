@@ -6,6 +6,7 @@ that are refused; controllers that die between the intent and the order.
 
 import asyncio
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 
@@ -19,10 +20,11 @@ from godwit.core.migration import (
     Traced,
     begin,
 )
-from godwit.core.model import HostName, MigrationId, Sample, VmId
+from godwit.core.model import HostName, MigrationId, Progress, Sample, VmId
 from godwit.core.plan import Throttle
 from godwit.core.units import MIB
 from godwit.drivers.simulated import Guest
+from godwit.drivers.simulated.client import SimulatedHost
 from godwit.engine.carrying import Carrying
 from godwit.store import SqlJournal
 from tests.unit.core.builders import NOW_S, accepted, move
@@ -325,6 +327,32 @@ class TestTrace:
     @staticmethod
     def samples(stage: Stage, one: MigrationId) -> list[Sample]:
         return [sample for event in events(stage, one, Traced) for sample in event.samples]
+
+
+async def test_one_late_reading_is_not_taken_for_many_rounds(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While a slow host answers once, round after round ends: what it says is of the last one."""
+    stage.world.add_guest("a", hot())
+    controller = await stage.start()
+    one = await stage.migrate_by(controller, pause_max_s=0.2, postcopy=True)
+    await stage.until(lambda: len(controller.migration(one).rounds) >= 2, every_s=0.001)
+    read, slow_s = SimulatedHost.progress, [4.0]
+
+    async def progress(host: SimulatedHost, vm: VmId) -> Progress | None:
+        if slow_s:
+            await asyncio.sleep(slow_s.pop())
+        return await read(host, vm)
+
+    monkeypatch.setattr(SimulatedHost, "progress", progress)
+    migration = await stage.settled(controller, one)
+
+    sent = [event.round.transferred_bytes for event in events(stage, one, RoundEnded)]
+    numbers = [event.round.number for event in events(stage, one, RoundEnded)]
+    assert numbers[-1] > len(numbers), "rounds that nobody read are left out"
+    assert all(late - early > MIB for early, late in pairwise(sent[1:]))
+    assert migration.phase is Phase.DONE
+    stage.assert_ended_well(migration)
 
 
 async def test_a_round_says_how_long_it_took(stage: Stage) -> None:
