@@ -124,9 +124,10 @@ class Recipe:
     person set it, so that steering must not raise it. ``link_bytes_per_s`` is the speed of the
     path where it is known, and bounds what steering believes of its measurements.
     ``switchover_bytes_per_s`` tells the hypervisor what the path carries when a limited stream
-    switches over. ``channels`` 0 is one plain stream. ``throttle`` and ``postcopy`` permit: they
-    are armed at the start, and ordered by steering only when needed. ``deadline_s`` is how long
-    the whole migration may take.
+    switches over. ``channels`` 0 is one plain stream. ``xbzrle_cache_bytes`` is what the source
+    keeps of pages that it sent, a power of two; None leaves it to the hypervisor. ``throttle`` and
+    ``postcopy`` permit: they are armed at the start, and ordered by steering only when needed.
+    ``deadline_s`` is how long the whole migration may take.
     """
 
     pause_start_s: float
@@ -139,6 +140,7 @@ class Recipe:
     switchover_bytes_per_s: float | None = None
     channels: int = 0
     compression: Compression = Compression.NONE
+    xbzrle_cache_bytes: int | None = None
     throttle: Throttle | None = None
     postcopy: bool = False
     deadline_s: float | None = None
@@ -149,6 +151,9 @@ class Recipe:
             raise ValueError(msg)
         if self.compression is Compression.ZSTD and not self.channels:
             msg = "zstd compresses channels, and there are none"
+            raise ValueError(msg)
+        if self.xbzrle_cache_bytes is not None and self.compression is not Compression.XBZRLE:
+            msg = "only xbzrle has a cache of pages"
             raise ValueError(msg)
         if self.channels and (self.compression is Compression.XBZRLE or self.postcopy):
             msg = "channels go with neither xbzrle nor post-copy"

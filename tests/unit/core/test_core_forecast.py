@@ -132,6 +132,25 @@ def test_another_stream_is_guessed_from_the_plain_one_and_wider() -> None:
     assert width > plain.total_s.high / plain.total_s.low
 
 
+def test_xbzrle_gains_as_far_as_its_cache_holds_what_is_written_again() -> None:
+    """A guest that writes 256 MiB over and over, faster than the link."""
+    hot = VmKnowledge(vm=VM, observations=sampled((1, 200), (2, 256), (5, 256)))
+    inputs = replace(INPUTS, vm=hot, path=None)
+    chances = [
+        forecast(
+            inputs,
+            replace(RECIPE, compression=Compression.XBZRLE, xbzrle_cache_bytes=cache_bytes),
+        ).keeps_promise
+        for cache_bytes in (32 * MIB, None, 128 * MIB, 512 * MIB)
+    ]
+    assert chances == sorted(chances)
+    assert chances[0] < 0.3
+    assert chances[-1] > chances[1] + 0.2
+    learnt = replace(inputs, path=replace(PATH, wire=seen(0.25)))
+    few = replace(RECIPE, compression=Compression.XBZRLE, xbzrle_cache_bytes=32 * MIB)
+    assert forecast(learnt, few).keeps_promise > chances[-1], "its misses are in what was learnt"
+
+
 def test_a_first_pass_alone_is_a_lower_bound_of_a_fast_path() -> None:
     only_first = PathKnowledge(first_bandwidth=seen(400e6))
     said = forecast(replace(INPUTS, path=only_first, plain_path=None), RECIPE)

@@ -113,6 +113,24 @@ class TestForecast:
         assert total_s(source="h2", destination="h1") == usual
         assert total_s(stream="multifd-2") == usual
 
+    def test_the_cache_of_xbzrle_is_as_large_as_what_it_was_seen_to_write(self) -> None:
+        can = frozenset(Feature)
+        hosts = [
+            host(name, features=can, migration_link_bytes_per_s=GIGABIT) for name in ("h1", "h2")
+        ]
+        known = _cluster(_writes(30e6)).known
+
+        def caches(of: Cluster) -> set[int | None]:
+            (move,) = plan_migration(of, of.vms[0], destination=H2, settings=ASKED_NOTHING).moves
+            weighed = [one.recipe for one in move.alternatives if one.name.startswith("xbzrle")]
+            assert weighed
+            return {one.xbzrle_cache_bytes for one in weighed}
+
+        seen = cluster(hosts, [vm("web1")])
+        assert caches(seen) == {None}
+        # 30 MB/s in 5 s are 143 MiB.
+        assert caches(replace(seen, known=known)) == {256 * MIB}
+
     def test_the_calibration_widens_it(self) -> None:
         seen = _cluster(_writes(1e6))
         wider = replace(seen, known=replace(seen.known, calibration=Calibration(total_factor=3.0)))

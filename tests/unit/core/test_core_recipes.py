@@ -302,6 +302,56 @@ class TestTarget:
         assert kind(choose(dict.fromkeys(KINDS, self.long), base=self.base)[0]) == "plain"
 
 
+class TestCache:
+    """What xbzrle keeps of the pages that it sent."""
+
+    def cache(self, hot_mib: float | None, free_gib: float | None) -> int | None:
+        free_bytes = None if free_gib is None else round(free_gib * GIB)
+        source = replace(IDLE, memory_free_bytes=free_bytes)
+        _, _, weighed = choose_recipe(
+            BASE,
+            VmPolicy(may_throttle=True),
+            ALL,
+            ALL,
+            lambda _: told(),
+            rooms=(source, replace(IDLE, memory_free_bytes=0)),
+            hot_bytes=None if hot_mib is None else hot_mib * MIB,
+        )
+        caches = {
+            one.recipe.xbzrle_cache_bytes
+            for one in weighed
+            if one.recipe.compression is Compression.XBZRLE
+        }
+        assert len(caches) == 1
+        plain = next(one for one in weighed if one.name == "plain")
+        assert plain.recipe.xbzrle_cache_bytes is None
+        return caches.pop()
+
+    @pytest.mark.parametrize(
+        ("hot_mib", "cache_mib"),
+        [(0, 64), (10, 64), (96, 128), (120, 256), (200, 256), (900, 2048)],
+    )
+    def test_is_a_power_of_two_with_room_for_what_is_written_again(
+        self, hot_mib: float, cache_mib: int
+    ) -> None:
+        assert self.cache(hot_mib, 64) == cache_mib * MIB
+
+    @pytest.mark.parametrize(("free_gib", "cache_mib"), [(4, 512), (3, 256), (0.1, 8)])
+    def test_takes_no_more_of_the_source_than_it_has_to_spare(
+        self, free_gib: float, cache_mib: int
+    ) -> None:
+        assert self.cache(900, free_gib) == cache_mib * MIB
+
+    def test_is_left_to_the_hypervisor_where_nothing_is_known(self) -> None:
+        assert self.cache(None, 64) is None
+        assert self.cache(200, None) is None
+        assert self.cache(200, 0) is None
+
+    def test_is_of_xbzrle_alone(self) -> None:
+        with pytest.raises(ValueError, match="only xbzrle has a cache"):
+            replace(BASE, xbzrle_cache_bytes=2**26)
+
+
 class TestExcluded:
     def test_what_the_policy_does_not_permit(self) -> None:
         _, _, weighed = choose(policy=VmPolicy())

@@ -65,6 +65,11 @@ def test_a_persistent_vm_moves_with_its_definition() -> None:
             {"compression": "xbzrle"},
         ),
         (
+            replace(PLAIN, compression=Compression.XBZRLE, xbzrle_cache_bytes=2**28),
+            libvirt.VIR_MIGRATE_COMPRESSED,
+            {"compression": "xbzrle", "compression.xbzrle.cache": 2**28},
+        ),
+        (
             replace(PLAIN, throttle=Throttle(initial_fraction=0.05, increment_fraction=0.3)),
             libvirt.VIR_MIGRATE_AUTO_CONVERGE,
             {"auto_converge.initial": 5, "auto_converge.increment": 1},

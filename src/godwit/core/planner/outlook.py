@@ -10,7 +10,8 @@ from typing import Final
 
 from godwit.core.model import Cluster, Feature, Forecast, HostName, PathKey, Range, Vm
 from godwit.core.plan import Alternative, Move, Plan, Recipe
-from godwit.core.precopy import ForecastInputs, HostRoom, choose_recipe, forecast
+from godwit.core.precopy import ForecastInputs, HostRoom, choose_recipe, fit_curve, forecast
+from godwit.core.precopy.priors import XBZRLE_WINDOW_S
 from godwit.core.units import format_duration
 
 __all__ = ["link_share", "takes_turns", "total_time", "with_outlook", "with_total"]
@@ -47,6 +48,7 @@ def with_outlook(
             _features(cluster, move.destination),
             forecaster,
             rooms=(_room(cluster, move.source), _room(cluster, move.destination)),
+            hot_bytes=_hot_bytes(cluster, vm),
         )
     else:
         recipe, reason, alternatives = _choose_quickly(move.recipe, forecaster)
@@ -91,7 +93,16 @@ def _room(cluster: Cluster, name: HostName) -> HostRoom:
     if seen is None:
         return HostRoom(cores=0)
     busy = seen.busy_cores / seen.cores if seen.busy_cores is not None and seen.cores else None
-    return HostRoom(cores=seen.cores, busy_fraction=busy)
+    return HostRoom(cores=seen.cores, busy_fraction=busy, memory_free_bytes=seen.memory_free_bytes)
+
+
+def _hot_bytes(cluster: Cluster, vm: Vm) -> float | None:
+    """What it writes again before it would be forgotten; None where nobody has looked."""
+    known = cluster.known.vms.get(vm.id)
+    if known is None or not known.observations:
+        return None
+    curve = fit_curve(known.observations, vm.memory_bytes, cluster.taken_at_s)
+    return min(float(vm.memory_bytes), curve.written_bytes(XBZRLE_WINDOW_S))
 
 
 def _vm_of(cluster: Cluster, move: Move) -> Vm | None:

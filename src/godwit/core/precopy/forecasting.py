@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from godwit.core.model import (
@@ -12,10 +12,10 @@ from godwit.core.model import (
     PathKnowledge,
     VmKnowledge,
 )
-from godwit.core.plan import Recipe
+from godwit.core.plan import Compression, Recipe
 from godwit.core.precopy import priors
-from godwit.core.precopy.copying import Course, CourseEnd, Steering, simulate
-from godwit.core.precopy.dirtying import DirtyCurve, fit_curve, fit_curves
+from godwit.core.precopy.copying import Course, CourseEnd, Steering, Way, simulate
+from godwit.core.precopy.dirtying import DirtyCurve, Writing, fit_curve, fit_curves
 from godwit.core.precopy.knowing import Carrier, Memory, carrier_of, memory_of
 from godwit.core.precopy.scenarios import normal_quantile, range_of, unit_points
 from godwit.core.precopy.steering import steer
@@ -170,6 +170,9 @@ def _outcome(case: _Case, at: int, point: Sequence[float]) -> _Outcome:
         busy=_busy(case.inputs, point[4]),
         phase=point[10],
     )
+    if case.inputs.path is None or case.inputs.path.wire is None:
+        # What was learnt of a path has its misses in it.
+        way = _with_misses(way, recipe, writing)
     left_s = None
     if recipe.deadline_s is not None:
         left_s = max(0.0, recipe.deadline_s - fixed.setup_s - fixed.ending_s)
@@ -199,6 +202,17 @@ def _outcome(case: _Case, at: int, point: Sequence[float]) -> _Outcome:
         on_time=on_time,
         kept=pause_s <= recipe.pause_max_s and on_time,
     )
+
+
+def _with_misses(way: Way, recipe: Recipe, writing: Writing) -> Way:
+    """Pages that the cache of xbzrle has no room for are sent whole."""
+    if recipe.compression is not Compression.XBZRLE:
+        return way
+    cache_bytes = recipe.xbzrle_cache_bytes or priors.XBZRLE_CACHE_BYTES
+    hot_bytes = writing.written_bytes(priors.XBZRLE_WINDOW_S)
+    hits = min(1.0, cache_bytes / max(1.0, hot_bytes))
+    again = hits * way.again_fraction + (1 - hits) * priors.PLAIN_WIRE_FRACTION
+    return replace(way, again_fraction=again)
 
 
 def _reserve_s(carrier: Carrier, memory: Memory) -> float:

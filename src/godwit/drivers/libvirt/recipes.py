@@ -65,6 +65,9 @@ def _stream(recipe: Recipe, parameters: dict[str, int | str]) -> int:
     if recipe.compression is not Compression.NONE:
         flags |= libvirt.VIR_MIGRATE_COMPRESSED
         parameters[libvirt.VIR_MIGRATE_PARAM_COMPRESSION] = recipe.compression.value
+    if recipe.xbzrle_cache_bytes is not None:
+        cache_bytes = recipe.xbzrle_cache_bytes
+        parameters[libvirt.VIR_MIGRATE_PARAM_COMPRESSION_XBZRLE_CACHE] = cache_bytes
     return flags
 
 
