@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-_HEAVY = ("fastapi", "libvirt", "sqlalchemy", "uvicorn", "matplotlib")
+#: What few commands need: an old database, a record of DNS, a file in Parquet, a picture.
+_RARE = ("alembic", "dns", "pyarrow", "matplotlib")
+_HEAVY = ("fastapi", "libvirt", "sqlalchemy", "uvicorn", *_RARE)
 _RUN = """
 import sys
 from godwit.__main__ import main
@@ -53,6 +55,9 @@ def test_a_command_finds_its_own_controller(tmp_path: Path) -> None:
     done = _run("status", state=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "0 hosts" in done.stdout
+    _, _, loaded = done.stderr.rpartition("loaded:")
+    assert "fastapi" in loaded
+    assert not set(loaded.split()) & set(_RARE)
     assert not (tmp_path / "godwit.db-wal").exists(), "the database was not closed"
     assert json.loads(_run("status", "-o", "json", state=tmp_path).stdout)["read"] == []
     assert (
