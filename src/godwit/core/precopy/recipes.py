@@ -5,15 +5,14 @@ risk. What is permitted and costs nothing is armed beside it where the promise i
 sure. What can't be used is named as well, with the reason.
 """
 
-import math
 from collections.abc import Callable
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 from godwit.core.model import Feature, Forecast, VmPolicy
 from godwit.core.plan import Alternative, Compression, Recipe, Throttle
-from godwit.core.precopy.priors import XBZRLE_CACHE_BYTES
+from godwit.core.precopy.means import HostRoom, Means
 from godwit.core.precopy.weighing import best, costs_nothing, keeps, why_better
 from godwit.core.units import format_fraction, format_rate
 
@@ -28,21 +27,6 @@ _CHANNELS_MOST: Final = 8
 #: no room zstd made a pause of 70 ms one of 560 ms to 1.4 s.
 _ZSTD_BYTES_PER_S: Final = 185e6
 
-#: The cache of xbzrle beside what the guest was seen to write again: one just as large missed 8 %
-#: of its pages in the lab. And the share of the source's free memory that it may take: a guest in
-#: trouble is no reason to bring its neighbours into some.
-_CACHE_ROOM: Final = 1.25
-_CACHE_SHARE: Final = 0.125
-_CACHE_LEAST_BYTES: Final = 1024**2
-
-_NAMES: Final = {
-    Feature.MULTIFD: "several channels",
-    Feature.ZSTD: "zstd",
-    Feature.XBZRLE: "xbzrle",
-    Feature.THROTTLE: "slowing vCPUs",
-    Feature.POSTCOPY: "post-copy",
-}
-
 _RISK: Final = "if either host dies before the last page has arrived, the VM is lost"
 _NO_RECOVERY: Final = (
     "these hosts can't take a broken post-copy up again, so that it is lost if the link breaks, too"
@@ -51,71 +35,6 @@ _NO_RECOVERY: Final = (
 #: Below this chance of the promise a permitted means is kept in reserve. None is ever called surer
 #: than 98.9 to 99.4 %, by the number of scenarios.
 _SURE: Final = 0.985
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HostRoom:
-    """What a host has left: ``busy_fraction`` of its cores are at work; None where unknown."""
-
-    cores: int
-    busy_fraction: float | None = None
-    memory_free_bytes: int | None = None
-
-    @property
-    def free_cores(self) -> float | None:
-        """Cores that nobody uses now; None where nobody knows."""
-        if self.busy_fraction is None:
-            return None
-        return self.cores * max(0.0, 1 - self.busy_fraction)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Means:
-    """What the two hosts and the policy have to give."""
-
-    policy: VmPolicy
-    source: AbstractSet[Feature]
-    destination: AbstractSet[Feature]
-    rooms: tuple[HostRoom, HostRoom] | None
-    throttle: Throttle
-    hot_bytes: float | None
-
-    def lacks(self, *features: Feature) -> str:
-        """A sentence on the first feature that a host does not have; empty if both have all."""
-        for feature in features:
-            without = [
-                side
-                for side, has in (("source", self.source), ("destination", self.destination))
-                if feature not in has
-            ]
-            if without:
-                return f"the {' and the '.join(without)} can't do {_NAMES[feature]}"
-        return ""
-
-    @property
-    def has_hint(self) -> bool:
-        """Whether the bandwidth of the switch-over can be told apart from that of the copy."""
-        return Feature.SWITCHOVER_HINT in self.source & self.destination
-
-    @property
-    def can_recover(self) -> bool:
-        """Whether a post-copy whose stream broke can be taken up again."""
-        return Feature.POSTCOPY_RECOVERY in self.source & self.destination
-
-    def busy(self, free_cores: float) -> str:
-        """A sentence on a host without so many free cores; empty if both have them."""
-        if self.rooms is None:
-            return "it is not known how busy the processors of the hosts are"
-        for side, room in zip(("source", "destination"), self.rooms, strict=True):
-            free = room.free_cores
-            if free is None:
-                return f"it is not known how busy the processors of the {side} are"
-            if free < free_cores:
-                return (
-                    f"the {side} has {free:.1f} of {room.cores} cores free, and it would need"
-                    f" {free_cores:.0f}"
-                )
-        return ""
 
 
 def choose_recipe(
@@ -135,7 +54,7 @@ def choose_recipe(
     those of the source and the destination, ``hot_bytes`` what the guest writes again and again,
     where that is known. The same forecasts give the same choice.
     """
-    means = _Means(
+    means = Means(
         policy=policy,
         source=source_features,
         destination=destination_features,
@@ -157,7 +76,7 @@ def choose_recipe(
 def _with_reserve(
     chosen: Alternative,
     usable: list[Alternative],
-    means: _Means,
+    means: Means,
     forecaster: Callable[[Recipe], Forecast],
 ) -> tuple[Alternative, str]:
     """Arm what is permitted beside the choice, while the promise is not as good as sure without.
@@ -184,23 +103,23 @@ def _with_reserve(
     return kept, said
 
 
-def _throttle_in_reserve(recipe: Recipe, means: _Means) -> Recipe | None:
+def _throttle_in_reserve(recipe: Recipe, means: Means) -> Recipe | None:
     """Armed at a hundredth of their time, which no guest feels."""
-    if recipe.throttle or _not_permitted(means, throttle=True) or means.lacks(Feature.THROTTLE):
+    if recipe.throttle or means.not_permitted(throttle=True) or means.lacks(Feature.THROTTLE):
         return None
     return replace(recipe, throttle=means.throttle)
 
 
-def _postcopy_in_reserve(recipe: Recipe, means: _Means) -> Recipe | None:
+def _postcopy_in_reserve(recipe: Recipe, means: Means) -> Recipe | None:
     """Only where it could be taken up again, and beside a plain stream, which is what was tried."""
-    if recipe.postcopy or recipe.stream != "plain" or _not_permitted(means, postcopy=True):
+    if recipe.postcopy or recipe.stream != "plain" or means.not_permitted(postcopy=True):
         return None
     if means.lacks(Feature.POSTCOPY) or not means.can_recover:
         return None
     return replace(recipe, postcopy=True)
 
 
-def _candidates(base: Recipe, means: _Means) -> tuple[Alternative, ...]:
+def _candidates(base: Recipe, means: Means) -> tuple[Alternative, ...]:
     """Every recipe that comes into question, the plain one first and the riskiest last."""
     plain = replace(
         base,
@@ -213,7 +132,9 @@ def _candidates(base: Recipe, means: _Means) -> tuple[Alternative, ...]:
     )
     channels = _channels(base, means)
     several = replace(plain, channels=channels)
-    slowed = replace(plain, throttle=means.throttle)
+    differences = replace(
+        plain, compression=Compression.XBZRLE, xbzrle_cache_bytes=means.xbzrle_cache_bytes
+    )
     return (
         Alternative(name="plain", recipe=plain, forecast=None),
         Alternative(
@@ -232,21 +153,30 @@ def _candidates(base: Recipe, means: _Means) -> tuple[Alternative, ...]:
         ),
         Alternative(
             name="xbzrle",
-            recipe=_with_xbzrle(plain, means),
+            recipe=differences,
             forecast=None,
             excluded=means.lacks(Feature.XBZRLE) or means.busy(1),
         ),
+        *_permitted(plain, differences, means),
+        *_never(several, means),
+    )
+
+
+def _permitted(plain: Recipe, differences: Recipe, means: Means) -> tuple[Alternative, ...]:
+    """What needs the permission of the VM's policy."""
+    slowed = replace(plain, throttle=means.throttle)
+    return (
         Alternative(
             name="throttle",
             recipe=slowed,
             forecast=None,
-            excluded=_not_permitted(means, throttle=True) or means.lacks(Feature.THROTTLE),
+            excluded=means.not_permitted(throttle=True) or means.lacks(Feature.THROTTLE),
         ),
         Alternative(
             name="xbzrle, throttle",
-            recipe=_with_xbzrle(slowed, means),
+            recipe=replace(differences, throttle=means.throttle),
             forecast=None,
-            excluded=_not_permitted(means, throttle=True)
+            excluded=means.not_permitted(throttle=True)
             or means.lacks(Feature.XBZRLE, Feature.THROTTLE)
             or means.busy(1),
         ),
@@ -254,20 +184,19 @@ def _candidates(base: Recipe, means: _Means) -> tuple[Alternative, ...]:
             name="post-copy",
             recipe=replace(plain, postcopy=True),
             forecast=None,
-            excluded=_not_permitted(means, postcopy=True) or means.lacks(Feature.POSTCOPY),
+            excluded=means.not_permitted(postcopy=True) or means.lacks(Feature.POSTCOPY),
         ),
         Alternative(
             name="throttle, post-copy",
             recipe=replace(slowed, postcopy=True),
             forecast=None,
-            excluded=_not_permitted(means, throttle=True, postcopy=True)
+            excluded=means.not_permitted(throttle=True, postcopy=True)
             or means.lacks(Feature.THROTTLE, Feature.POSTCOPY),
         ),
-        *_never(several, means),
     )
 
 
-def _never(several: Recipe, means: _Means) -> tuple[Alternative, ...]:
+def _never(several: Recipe, means: Means) -> tuple[Alternative, ...]:
     """What both hosts could do alone and not together, or not in this case."""
     found = []
     if several.bandwidth_bytes_per_s is not None and not means.has_hint:
@@ -294,35 +223,14 @@ def _never(several: Recipe, means: _Means) -> tuple[Alternative, ...]:
     return tuple(found)
 
 
-def _with_xbzrle(recipe: Recipe, means: _Means) -> Recipe:
-    """With room for all that the guest writes again, as far as the source has it to spare."""
-    free_bytes = means.rooms[0].memory_free_bytes if means.rooms else None
-    cache_bytes = None
-    if means.hot_bytes is not None and free_bytes is not None:
-        wanted = 2 ** math.ceil(math.log2(max(1.0, means.hot_bytes * _CACHE_ROOM)))
-        spare = 2 ** math.floor(math.log2(max(1.0, free_bytes * _CACHE_SHARE)))
-        cache_bytes = min(max(wanted, XBZRLE_CACHE_BYTES), spare)
-        if cache_bytes < _CACHE_LEAST_BYTES:
-            cache_bytes = None
-    return replace(recipe, compression=Compression.XBZRLE, xbzrle_cache_bytes=cache_bytes)
-
-
-def _not_permitted(means: _Means, *, throttle: bool = False, postcopy: bool = False) -> str:
-    if throttle and not means.policy.may_throttle:
-        return "the VM's policy does not permit slowing its vCPUs"
-    if postcopy and not means.policy.may_postcopy:
-        return "the VM's policy does not permit post-copy"
-    return ""
-
-
-def _hint(base: Recipe, means: _Means) -> float | None:
+def _hint(base: Recipe, means: Means) -> float | None:
     """What to tell of the path where the stream is limited and the switch-over is not."""
     if base.bandwidth_bytes_per_s is None or not means.has_hint:
         return None
     return base.switchover_bytes_per_s or base.link_bytes_per_s
 
 
-def _channels(base: Recipe, means: _Means) -> int:
+def _channels(base: Recipe, means: Means) -> int:
     """More than two only for a link that needs them, and never more than a quarter of the cores."""
     wanted = int((base.link_bytes_per_s or 0.0) / _STREAM_BYTES_PER_S) + 1
     cores = min((room.cores for room in means.rooms), default=0) if means.rooms else 0
@@ -353,11 +261,11 @@ def _too_fast_for_zstd(base: Recipe, channels: int) -> str:
     )
 
 
-def _risk(means: _Means) -> str:
+def _risk(means: Means) -> str:
     return _RISK if means.can_recover else f"{_RISK}; {_NO_RECOVERY}"
 
 
-def _reason(chosen: Alternative, usable: list[Alternative], means: _Means) -> str:
+def _reason(chosen: Alternative, usable: list[Alternative], means: Means) -> str:
     """One sentence on the choice, with the figures that decided it."""
     plain = usable[0]
     if chosen is plain:
