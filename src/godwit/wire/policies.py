@@ -153,7 +153,11 @@ def _refuse_contradictions(
     given: dict[str, Any], unset: tuple[str, ...], policy: model.VmPolicy
 ) -> None:
     def then(name: str) -> Any:  # noqa: ANN401 - a field's own type
-        return _DEFAULTS[name] if name in unset else given.get(name, getattr(policy, name))
+        if name in given:
+            return given[name]
+        # What a rule of the site says gives way to the VM's own promise, where they don't fit.
+        holds = name in policy.given or name == "pause_max_s"
+        return getattr(policy, name) if holds and name not in unset else _DEFAULTS[name]
 
     most_s, target_s, longer_s = (
         then(name) for name in ("pause_max_s", "pause_target_s", "pause_longer_s")

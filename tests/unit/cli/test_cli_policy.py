@@ -3,6 +3,8 @@
 Method: the commands over the fake controller, which keeps policies as the driver does.
 """
 
+from dataclasses import replace
+
 import httpx
 import pytest
 from api_fakes import World
@@ -92,6 +94,16 @@ def test_limits_are_judged_as_they_would_be_together(world: World) -> None:
     assert policy_change_from_wire(both, vm).given == {"pause_max_s", "pause_target_s"}
     with pytest.raises(BadValue):
         policy_change_from_wire(PolicyChange(pause_target_s=2.0, unset=("pause_max_s",)), vm)
+
+
+def test_a_rule_of_the_site_is_no_limit_to_what_a_vm_promises(world: World) -> None:
+    vm = next(one for one in world.controller.cluster.vms if one.name == "web1")
+    ruled = replace(vm.policy, pause_longer_s=2.0, given=vm.policy.given - {"pause_longer_s"})
+    more = PolicyChange(pause_max_s=3.0)
+    assert "pause_max_s" in policy_change_from_wire(more, replace(vm, policy=ruled)).given
+    own = replace(ruled, given=ruled.given | {"pause_longer_s"})
+    with pytest.raises(BadValue):
+        policy_change_from_wire(more, replace(vm, policy=own))
 
 
 def test_over_http_an_unknown_field_is_named(world: World, godwit: CommandLine) -> None:
