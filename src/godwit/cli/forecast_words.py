@@ -126,6 +126,8 @@ def recipe_words(recipe: wire.Recipe) -> str:
     streams = "one stream" if not recipe.channels else f"{recipe.channels} channels"
     if recipe.compression != "none":
         streams += f", {recipe.compression}"
+    if recipe.xbzrle_cache_bytes is not None:
+        streams += f" with a cache of {format_bytes(recipe.xbzrle_cache_bytes)}"
     said = [f"pre-copy over {streams}", f"sends {_sends(recipe)}"]
     start, most = limit_words(recipe.pause_start_s), limit_words(recipe.pause_max_s)
     limit = f"at most {most}" if start == most else f"{start}, raised to {most} if it must be"

@@ -56,7 +56,8 @@ class Recipe(Reply):
     ``stream`` names the kind of stream, by which bandwidth is learnt.
     ``throttle`` and ``postcopy`` permit: they are used only when the copy does not converge.
     ``pause_longer_s`` is what the VM's owner permits as the last resort. ``pause_target_s`` is the
-    pause that is aimed at: what is permitted comes before a longer one.
+    pause that is aimed at: what is permitted comes before a longer one. ``xbzrle_cache_bytes`` is
+    what the source keeps of pages that it sent; None leaves it to the hypervisor.
     """
 
     pause_start_s: float
@@ -73,6 +74,7 @@ class Recipe(Reply):
     postcopy: bool = False
     deadline_s: float | None = None
     stream: str = "plain"
+    xbzrle_cache_bytes: int | None = None
 
 
 class Alternative(Reply):
@@ -130,6 +132,7 @@ def recipe_to_wire(recipe: plan.Recipe) -> Recipe:
         postcopy=recipe.postcopy,
         deadline_s=recipe.deadline_s,
         stream=recipe.stream,
+        xbzrle_cache_bytes=recipe.xbzrle_cache_bytes,
     )
 
 

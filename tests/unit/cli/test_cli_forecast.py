@@ -91,10 +91,11 @@ def test_a_recipe_says_what_it_may_do_to_the_guest() -> None:
             pause_target_s=0.2,
             bandwidth_bytes_per_s=2.0**20,
             compression="xbzrle",
+            xbzrle_cache_bytes=2**27,
         )
     )
     for said in (
-        "one stream, xbzrle",
+        "one stream, xbzrle with a cache of 128 MiB",
         "at most 1.0 MiB/s at first",
         "20 ms, raised to 1 s if it must be",
         "aims at a pause of 200 ms",
