@@ -148,7 +148,8 @@ class Carrying:
             for means in _Means:
                 if means in self._owed and self._record.phase is Phase.COPYING:
                     self._owed.discard(means)
-                    if not await self._is_given(self._call(means)):
+                    is_given = await self._is_given(self._call(means))
+                    if not is_given and means is not _Means.POSTCOPY:
                         self._owed.add(means)
 
     async def _is_given(self, call: Callable[[], Awaitable[None]]) -> bool:

@@ -22,6 +22,7 @@ from godwit.core.migration import (
 )
 from godwit.core.model import HostName, MigrationId, Progress, Sample, VmId
 from godwit.core.plan import Throttle
+from godwit.core.precopy import StartPostcopy
 from godwit.core.units import MIB
 from godwit.drivers.simulated import Guest
 from godwit.drivers.simulated.client import SimulatedHost
@@ -237,6 +238,33 @@ async def test_a_post_copy_that_was_refused_is_not_begun_over_a_path_that_has_br
     assert migration.phase is Phase.DONE, "by the longer pause that its owner permits"
     assert not migration.postcopy_began
     stage.assert_ended_well(migration, pause_s=2.0)
+
+
+async def test_who_divides_the_link_begins_no_post_copy_that_was_refused(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage.world.add_guest("a", hot())
+    controller = await stage.start()
+    words: list[str] = []
+    carry = Carrying.carry
+
+    async def carry_and_share(carrying: Carrying, order: object) -> None:
+        await carry(carrying, order)
+        if isinstance(order, StartPostcopy) and not words:
+            await carrying.share(50e6, "another one has come")
+            words.extend(word for word, _ in stage.orders)
+
+    def refuse() -> None:
+        stage.call_faults.clear()
+        raise HostUnreachable("not now")
+
+    monkeypatch.setattr(Carrying, "carry", carry_and_share)
+    stage.call_faults["start_postcopy"] = refuse
+    one = await stage.migrate_by(controller, pause_max_s=0.2, postcopy=True)
+    await stage.settled(controller, one)
+
+    assert "set_bandwidth" in words
+    assert words.count("start_postcopy") == 1
 
 
 async def test_of_two_limits_that_are_ordered_at_once_the_last_one_holds() -> None:
