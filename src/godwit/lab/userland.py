@@ -89,6 +89,13 @@ Pin: release n=bookworm-backports
 Pin-Priority: 990
 end
 """
+# What Debian 12 has in libvirt-daemon-system, which wants a whole init system; the daemon does not
+# start without.
+LIBVIRT_WITHOUT_SYSTEM = """
+set -eu
+chroot "$1" useradd --system --no-create-home libvirt-qemu
+mkdir -p "$1/var/log/libvirt/qemu"
+"""
 BUILD_TIMEOUT_S = 1800.0
 
 
@@ -96,7 +103,7 @@ BUILD_TIMEOUT_S = 1800.0
 class _Recipe:
     suite: str
     packages: tuple[str, ...]
-    setup_hook: str = ""
+    hooks: tuple[str, ...] = ()
 
 
 _RECIPES: Mapping[Userland, _Recipe] = MappingProxyType(
@@ -105,7 +112,10 @@ _RECIPES: Mapping[Userland, _Recipe] = MappingProxyType(
         Userland.DEBIAN_12: _Recipe(
             suite="bookworm",
             packages=tuple(name for name in _PACKAGES if name not in _NOT_IN_DEBIAN_12),
-            setup_hook=QEMU_FROM_BACKPORTS,
+            hooks=(
+                f"--setup-hook={QEMU_FROM_BACKPORTS.strip()}",
+                f"--customize-hook={LIBVIRT_WITHOUT_SYSTEM.strip()}",
+            ),
         ),
     }
 )
@@ -117,7 +127,7 @@ def recipe_of(which: Userland) -> list[str]:
     return [
         "--variant=minbase",
         f"--include={','.join(recipe.packages)}",
-        *([f"--setup-hook={recipe.setup_hook.strip()}"] if recipe.setup_hook else []),
+        *recipe.hooks,
         f"--customize-hook={FETCH_KERNEL.strip()}",
         *(f"--dpkgopt=path-exclude={path}" for path in NOT_UNPACKED),
         recipe.suite,
