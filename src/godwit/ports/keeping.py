@@ -105,9 +105,7 @@ class Journal(Protocol):
         """The migrations whose last event did not end them, oldest first."""
         ...
 
-    def newest(
-        self, *, limit: int, before: MigrationId | None = None
-    ) -> tuple[MigrationId, ...]:
+    def newest(self, *, limit: int, before: MigrationId | None = None) -> tuple[MigrationId, ...]:
         """The newest migrations, newest first; those older than ``before``, where it is given.
 
         Raises: UnknownMigration.

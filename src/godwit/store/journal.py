@@ -68,9 +68,7 @@ class SqlJournal:
         with self._database.transaction() as connection:
             return tuple(MigrationId(found) for found in connection.scalars(query))
 
-    def newest(
-        self, *, limit: int, before: MigrationId | None = None
-    ) -> tuple[MigrationId, ...]:
+    def newest(self, *, limit: int, before: MigrationId | None = None) -> tuple[MigrationId, ...]:
         """The newest migrations, newest first; those older than ``before``, where it is given.
 
         Raises: UnknownMigration.
