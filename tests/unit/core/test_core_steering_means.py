@@ -275,6 +275,20 @@ class TestDeadline:
             for number, rest in enumerate(rests, start=1)
         )
 
+    def test_a_far_one_hurries_nobody_before_the_trend_is_known(self) -> None:
+        # Seen in the lab: after one pass at 24 MB/s, with two minutes left, it was hurried.
+        first = tuple(
+            round_(number, leaves=rest, at=at, limit=0.02)
+            for number, rest, at in ((1, 369.0, 0.6), (2, 250.0, 6.6))
+        )
+        assert isinstance(self.now(first, 6.0), Keep)
+
+    def test_a_stall_far_from_it_is_dealt_with_as_without_it(self) -> None:
+        seen = tuple(round_(n, leaves=90 - n % 2, at=float(n), limit=0.02) for n in range(1, 6))
+        free = replace(self.asked, deadline_s=None)
+        where = Situation(pause_limit_s=0.02, copying_s=5.0)
+        assert steer(self.asked, seen, where) == steer(free, seen, where)
+
     def test_progress_that_meets_it_is_left_alone(self) -> None:
         assert isinstance(self.now(self.shrinking(40, 0.7), 40.0), Keep)
 

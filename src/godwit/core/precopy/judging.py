@@ -5,6 +5,7 @@ hypervisor's own measurement. So the highest limit leaves room for the fixed par
 for a bandwidth that is less than measured when it counts.
 """
 
+import math
 from bisect import bisect_left
 from dataclasses import dataclass
 from typing import Final
@@ -85,13 +86,19 @@ class Case:
 
     @property
     def is_urgent(self) -> bool:
-        """Whether the deadline is so near, or so far out of reach, that nothing is waited for."""
+        """Whether the deadline is near, or foreseen to be missed, so that nothing is waited for.
+
+        That the rest never gets there, or that it can't be said yet, is no urgency by itself: the
+        stall is dealt with as without a deadline while there is time.
+        """
         if self.recipe.deadline_s is None:
             return False
         near_s = max(self.recipe.deadline_s * _NEAR, 3 * self.trend.last_pause_s)
         goal_bytes = self.trend.bandwidth_bytes_per_s * self.limit_s
         on_course = self.trend.left_s(goal_bytes) <= self.left_s
-        return not on_course and (self.left_s <= near_s or not self.gets_there)
+        needs_s = self.trend.left_s(self.trend.bandwidth_bytes_per_s * self.most_s)
+        is_missed = math.isfinite(needs_s) and needs_s > self.left_s
+        return not on_course and (self.left_s <= near_s or is_missed)
 
     @property
     def is_foreseen(self) -> bool:
