@@ -31,7 +31,6 @@ from bench.trials import (
 )
 from godwit.lab.lab import Lab
 
-GUEST: Final = "subject"
 #: Longer than any of them needs that converges; the others are given up by themselves.
 DEADLINE: Final = "120s"
 SETTLE_S: Final = 0.5
@@ -59,9 +58,10 @@ def policy(setting: Setting) -> str:
 
 
 def measure(lab: Lab, state: Path, setting: Setting) -> list[dict[str, Any]]:
-    """Move a fresh guest there and back."""
+    """Move a fresh guest there and back; its name is its own, so that nothing is known of it."""
+    guest = f"subject-{SETTINGS.index(setting)}"
     lab.add_guest(
-        GUEST,
+        guest,
         memory=setting.memory,
         working_set=setting.working_set,
         dirty_rate=setting.dirty_rate,
@@ -69,24 +69,26 @@ def measure(lab: Lab, state: Path, setting: Setting) -> list[dict[str, Any]]:
     )
     rows = []
     try:
-        with lab.meter([GUEST], seconds_max=600) as meter:
+        with lab.meter([guest], seconds_max=600) as meter:
             meter.wait(2.0)
             for leg in LEGS:
-                _, destination = here_and_there(lab, GUEST)
-                rows.append(one_move(state, setting, leg, destination))
+                _, destination = here_and_there(lab, guest)
+                rows.append(one_move(state, guest, setting, leg, destination))
                 say(f"{setting.name}: {leg.name} {_told(rows[-1])}")
                 meter.wait(SETTLE_S)
-        if not lab.guest(GUEST).verify().is_intact:
+        if not lab.guest(guest).verify().is_intact:
             sys.exit(f"{setting.name}: the guest was harmed")
     finally:
-        lab.remove_guest(GUEST)
+        lab.remove_guest(guest)
     return rows
 
 
-def one_move(state: Path, setting: Setting, leg: Leg, destination: str) -> dict[str, Any]:
+def one_move(
+    state: Path, guest: str, setting: Setting, leg: Leg, destination: str
+) -> dict[str, Any]:
     """Move it once, with the command that a person would type; forecast and fact as one row."""
     status, documents, complaint = run_godwit(
-        state, "migrate", GUEST, "--to", destination, "--yes", "--output", "json"
+        state, "migrate", guest, "--to", destination, "--yes", "--output", "json"
     )
     if status not in {0, 1}:
         sys.exit(f"godwit migrate ended with {status}:\n{complaint}")
@@ -95,7 +97,7 @@ def one_move(state: Path, setting: Setting, leg: Leg, destination: str) -> dict[
     result, failure = migration["result"] or {}, migration["failure"] or {}
     if not result and failure.get("code") != "not_converging":
         sys.exit(f"{setting.name}: {failure}")
-    known = godwit(state, "why", GUEST, "--output", "json")[-1]
+    known = godwit(state, "why", guest, "--output", "json")[-1]
     return {
         "setting": setting.name,
         "link": setting.link,

@@ -40,21 +40,20 @@ def _at(link: str, *rows: tuple[str, str, str], held_out: bool = False) -> tuple
 LINKS: Final = ("200mbit", "500mbit", "1gbit", "unlimited")
 
 _FITTED: Final = (
-    *_at("200mbit", ("256MiB", "64MiB", "0"), ("512MiB", "96MiB", "6MiB/s")),
+    *_at("200mbit", ("512MiB", "96MiB", "6MiB/s")),
     *_at("500mbit", ("512MiB", "64MiB", "20MiB/s"), ("1GiB", "256MiB", "10MiB/s")),
     *_at("500mbit", ("512MiB", "48MiB", "150MiB/s")),
     *_at("1gbit", ("512MiB", "128MiB", "25MiB/s"), ("512MiB", "256MiB", "70MiB/s")),
     *_at("1gbit", ("1GiB", "512MiB", "40MiB/s"), ("256MiB", "96MiB", "300MiB/s")),
-    *_at("1gbit", ("512MiB", "256MiB", "400MiB/s"), ("512MiB", "64MiB", "0")),
+    *_at("1gbit", ("512MiB", "256MiB", "400MiB/s")),
     *_at("unlimited", ("512MiB", "128MiB", "50MiB/s"), ("1GiB", "256MiB", "120MiB/s")),
 )
 
 _HELD_OUT: Final = (
     *_at("200mbit", ("384MiB", "32MiB", "0"), ("384MiB", "80MiB", "9MiB/s"), held_out=True),
-    *_at("200mbit", ("512MiB", "24MiB", "60MiB/s"), ("320MiB", "128MiB", "80MiB/s"), held_out=True),
+    *_at("200mbit", ("320MiB", "128MiB", "80MiB/s"), held_out=True),
     *_at("500mbit", ("384MiB", "96MiB", "0"), ("768MiB", "160MiB", "15MiB/s"), held_out=True),
     *_at("500mbit", ("384MiB", "112MiB", "35MiB/s"), ("640MiB", "40MiB", "90MiB/s"), held_out=True),
-    *_at("500mbit", ("448MiB", "192MiB", "220MiB/s"), held_out=True),
     *_at("1gbit", ("768MiB", "192MiB", "0"), ("384MiB", "80MiB", "15MiB/s"), held_out=True),
     *_at("1gbit", ("640MiB", "160MiB", "45MiB/s"), ("896MiB", "320MiB", "60MiB/s"), held_out=True),
     *_at("1gbit", ("384MiB", "56MiB", "200MiB/s"), ("768MiB", "384MiB", "350MiB/s"), held_out=True),
