@@ -284,7 +284,10 @@ class TestDeadline:
         assert isinstance(self.now(first, 6.0), Keep)
 
     def test_a_stall_far_from_it_is_dealt_with_as_without_it(self) -> None:
-        seen = tuple(round_(n, leaves=90 - n % 2, at=float(n), limit=0.02) for n in range(1, 6))
+        rests = (900, 90, 60, 88, 62, 91)
+        seen = tuple(
+            round_(n, leaves=rest, at=float(n), limit=0.02) for n, rest in enumerate(rests, start=1)
+        )
         free = replace(self.asked, deadline_s=None)
         where = Situation(pause_limit_s=0.02, copying_s=5.0)
         assert steer(self.asked, seen, where) == steer(free, seen, where)
