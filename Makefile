@@ -13,7 +13,7 @@ help:  ## This list (needs nothing)
 
 setup: $(READY)  ## System packages, .venv with the locked packages (Debian or Ubuntu; root or sudo)
 
-check: $(READY)  ## Format, lint, types, import contracts, pure tests; under a minute (no root)
+check: $(READY)  ## Format, lint, types, import contracts, pure tests; about two minutes (no root)
 	@$(BIN)/python tools/check.py
 
 test: $(READY)  ## The same, and the whole path in the lab with real hosts (root)
