@@ -5,7 +5,6 @@ hypervisor's own measurement. So the highest limit leaves room for the fixed par
 for a bandwidth that is less than measured when it counts.
 """
 
-import math
 from bisect import bisect_left
 from dataclasses import dataclass
 from typing import Final
@@ -85,20 +84,28 @@ class Case:
         return self.left_s <= 0 or (self.left_s <= self.trend.last_pause_s and not self.gets_there)
 
     @property
+    def is_near(self) -> bool:
+        """Whether the deadline is so near, and the limit so far from fitting, that none waits."""
+        if self.recipe.deadline_s is None:
+            return False
+        near_s = max(self.recipe.deadline_s * _NEAR, 3 * self.trend.last_pause_s)
+        return self.left_s <= near_s and not self._is_on_course
+
+    @property
     def is_urgent(self) -> bool:
-        """Whether the deadline is near, or foreseen to be missed, so that nothing is waited for.
+        """Whether the deadline is near, or steady progress will miss it: the limit is raised.
 
         That the rest never gets there, or that it can't be said yet, is no urgency by itself: the
         stall is dealt with as without a deadline while there is time.
         """
-        if self.recipe.deadline_s is None:
+        if self.recipe.deadline_s is None or self._is_on_course:
             return False
-        near_s = max(self.recipe.deadline_s * _NEAR, 3 * self.trend.last_pause_s)
+        return self.is_near or (self.trend.is_shrinking and not self.gets_there)
+
+    @property
+    def _is_on_course(self) -> bool:
         goal_bytes = self.trend.bandwidth_bytes_per_s * self.limit_s
-        on_course = self.trend.left_s(goal_bytes) <= self.left_s
-        needs_s = self.trend.left_s(self.trend.bandwidth_bytes_per_s * self.most_s)
-        is_missed = math.isfinite(needs_s) and needs_s > self.left_s
-        return not on_course and (self.left_s <= near_s or is_missed)
+        return self.trend.left_s(goal_bytes) <= self.left_s
 
     @property
     def is_foreseen(self) -> bool:

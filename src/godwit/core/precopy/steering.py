@@ -215,7 +215,7 @@ def _is_ripe(case: Case) -> bool:
     top, trend = case.at_top, case.trend
     if len(top) >= _PATIENCE_ROUNDS_MAX:
         return True
-    if case.is_urgent and case.trend.stalled:
+    if case.is_near and case.trend.stalled:
         return bool(top)
     *earlier, last = (one.remaining_bytes for one in trend.rounds)
     if earlier and last < _NEWS * min(earlier):
@@ -279,7 +279,7 @@ def _throttle(case: Case) -> Order | None:
     stalled = case.trend.stalled
     risen = now_fraction - min(one.throttle_fraction for one in stalled) if stalled else 0.0
     is_slow = len(stalled) >= _THROTTLE_ROUNDS and case.trend.stalled_s >= _THROTTLE_S
-    if case.is_urgent or (is_slow and risen < _THROTTLE_HOLDS):
+    if case.is_near or (is_slow and risen < _THROTTLE_HOLDS):
         return None
     return Keep(why=f"the vCPUs are slowed by {format_fraction(now_fraction)}; it takes effect")
 
