@@ -1,7 +1,7 @@
 """The two baselines: memory over bandwidth, and the classic model of a constant dirty rate.
 
-Both are given the bandwidth that the stream really had in this migration, which no forecast knows
-before the move: they are judged for their model alone.
+Both are given the bandwidth that the stream really had in this migration, and the rate that the
+guest was told to write at, which no forecast knows before: they are judged for their model alone.
 """
 
 import math

@@ -91,10 +91,11 @@ def naive(row: dict[str, Any]) -> dict[str, Any] | None:
 
 def classic(row: dict[str, Any]) -> dict[str, Any] | None:
     """The constant dirty rate."""
-    if not row["bandwidth_bytes_per_s"] or row["sampled"] is None:
+    if not row["bandwidth_bytes_per_s"]:
         return None
+    written = row["written_bytes_per_s"]
     return _as_row(
-        constant_rate(row["memory_bytes"], row["bandwidth_bytes_per_s"], row["sampled"], _LIMIT_S)
+        constant_rate(row["memory_bytes"], row["bandwidth_bytes_per_s"], written, _LIMIT_S)
     )
 
 
@@ -142,7 +143,8 @@ def table(rows: Rows, about: dict[str, str]) -> str:
             " first migration has been learnt from. Held-out settings are kept out of all fitting."
             " An error is |forecast - fact| / fact of migrations that completed; coverage is the"
             " share of facts within their 90 % ranges. The baselines are given the bandwidth that"
-            " the migration really had, which no forecast knows before."
+            " the migration really had, and the rate that the guest was told to write at; no"
+            " forecast knows either before."
         ),
         "",
         *[f"- {key}: {value}" for key, value in about.items()],

@@ -22,13 +22,13 @@ from bench.forecast.settings import LINKS, SETTINGS, Setting
 from bench.trials import (
     RESULTS,
     describe,
-    godwit,
     here_and_there,
     record_hosts,
     refuse_a_lab_that_is_up,
     run_godwit,
     say,
 )
+from godwit.core.units import parse_rate
 from godwit.lab.lab import Lab
 
 #: Longer than any of them needs that converges; the others are given up by themselves.
@@ -97,7 +97,6 @@ def one_move(
     result, failure = migration["result"] or {}, migration["failure"] or {}
     if not result and failure.get("code") != "not_converging":
         sys.exit(f"{setting.name}: {failure}")
-    known = godwit(state, "why", guest, "--output", "json")[-1]
     return {
         "setting": setting.name,
         "link": setting.link,
@@ -106,7 +105,7 @@ def one_move(
         "recipe": move["recipe"],
         "forecast": move["forecast"],
         "memory_bytes": move["memory_bytes"],
-        "sampled": _sampled(known),
+        "written_bytes_per_s": parse_rate(setting.dirty_rate),
         "completed": status == 0,
         "why_not": failure.get("evidence", ""),
         "total_s": result.get("total_s"),
@@ -116,16 +115,6 @@ def one_move(
         "rounds": len(migration["rounds"]),
         "bandwidth_bytes_per_s": _bandwidth(migration["rounds"]),
     }
-
-
-def _sampled(known: dict[str, Any]) -> float | None:
-    """The dirty rate that the hypervisor measured over the shortest window, before the moves."""
-    seen = known.get("learnt", known).get("observations", [])
-    sampled = [one for one in seen if one["source"] == "sampled"]
-    if not sampled:
-        return None
-    shortest = min(sampled, key=lambda one: one["window_s"])
-    return float(shortest["written_bytes"] / shortest["window_s"])
 
 
 def _bandwidth(rounds: list[dict[str, Any]]) -> float | None:
