@@ -30,7 +30,6 @@ from bench.trials import (
 from godwit.lab.lab import Lab
 from godwit.lab.meter_report import MeterReport
 
-GUEST: Final = "hot"
 PROMISE_S: Final = 1.0
 #: What the guests' owner aims at; the peers have no such word.
 TARGET: Final = "300ms"
@@ -102,11 +101,11 @@ def policy(time_limit_s: float) -> str:
     )
 
 
-def by_godwit(state: Path, destination: str) -> Run:
+def by_godwit(state: Path, guest: str, destination: str) -> Run:
     """Migrate with the command that a person would type."""
     begun_s = time.monotonic()
     status, documents, complaint = run_godwit(
-        state, "migrate", GUEST, "--to", destination, "--yes", "--output", "json"
+        state, "migrate", guest, "--to", destination, "--yes", "--output", "json"
     )
     ended_s = time.monotonic()
     if status not in {0, 1}:
@@ -126,9 +125,9 @@ def by_godwit(state: Path, destination: str) -> Run:
     )
 
 
-def by_ladder(lab: Lab, ladder: Ladder, source: str, destination: str, limit_s: float) -> Run:
+def by_ladder(lab: Lab, guest: str, ladder: Ladder, where: tuple[str, str], limit_s: float) -> Run:
     """Migrate under another system's policy."""
-    made = drive(lab, GUEST, source, destination, ladder, time_limit_s=limit_s)
+    made = drive(lab, guest, *where, ladder, time_limit_s=limit_s)
     return Run(
         tool=ladder.name,
         begun_s=made.begun_s,
@@ -145,8 +144,10 @@ def measure(
     lab: Lab, state: Path, workload: Workload, turns: int, limit_s: float
 ) -> list[dict[str, Any]]:
     """Every tool once a turn; who begins moves on from turn to turn."""
+    # A name of its own: what is learnt of one guest must not be taken for another.
+    guest = workload.name
     lab.add_guest(
-        GUEST,
+        guest,
         memory=workload.memory,
         working_set=workload.working_set,
         dirty_rate=workload.dirty_rate,
@@ -155,23 +156,23 @@ def measure(
     runs: list[Run] = []
     try:
         seconds = turns * len(TOOLS) * (limit_s + 20) + 60
-        with lab.meter([GUEST], seconds_max=seconds) as meter:
+        with lab.meter([guest], seconds_max=seconds) as meter:
             meter.wait(3.0)
             for turn in range(turns):
                 order = TOOLS[turn % len(TOOLS) :] + TOOLS[: turn % len(TOOLS)]
                 for tool in order:
-                    source, destination = here_and_there(lab, GUEST)
+                    where = here_and_there(lab, guest)
                     if tool == GODWIT:
-                        runs.append(by_godwit(state, destination))
+                        runs.append(by_godwit(state, guest, where[1]))
                     else:
                         ladder = next(one for one in LADDERS if one.name == tool)()
-                        runs.append(by_ladder(lab, ladder, source, destination, limit_s))
+                        runs.append(by_ladder(lab, guest, ladder, where, limit_s))
                     meter.wait(SETTLE_S)
                     say(f"{workload.name} {turn + 1}/{turns} {tool}: {_told(runs[-1])}")
-            report = meter.stop()[GUEST]
-        checked = lab.guest(GUEST).verify()
+            report = meter.stop()[guest]
+        checked = lab.guest(guest).verify()
     finally:
-        lab.remove_guest(GUEST)
+        lab.remove_guest(guest)
     if not (checked.is_intact and report.is_intact):
         sys.exit(f"{workload.name}: the guest was harmed: {checked}")
     return [row(workload, run, report) for run in runs]
