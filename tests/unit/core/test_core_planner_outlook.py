@@ -195,8 +195,9 @@ class TestRecipe:
 
     def test_what_the_policy_permits_is_taken_where_it_is_needed(self) -> None:
         permits = {"may_throttle": True, "may_postcopy": True}
-        calm = self.move(_writes(1e6), **permits).recipe
-        assert (calm.throttle, calm.postcopy) == (None, False)
+        calm = self.move(_writes(1e6), **permits)
+        assert calm.alternatives[0].name == "plain, throttle in reserve"
+        assert not calm.recipe.postcopy
         hot = self.move(_writes(300e6), pause_max_s=0.3, **permits)
         assert hot.recipe.throttle is not None or hot.recipe.postcopy
         assert hot.forecast.converges > 0.8

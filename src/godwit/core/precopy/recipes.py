@@ -79,9 +79,10 @@ def _with_reserve(
     means: Means,
     forecaster: Callable[[Recipe], Forecast],
 ) -> tuple[Alternative, str]:
-    """Arm what is permitted beside the choice, while the promise is not as good as sure without.
+    """Arm what is permitted beside the choice; the gentlest first, none that costs anything.
 
-    The gentlest first, and none that costs anything by its forecast.
+    A throttle always: guests change, and one that writes more than it was last seen to would else
+    leave steering nothing. Post-copy only while the promise is not as good as sure without.
     """
     kept, said = chosen, ""
     for short, what, arm in (
@@ -89,14 +90,15 @@ def _with_reserve(
         ("post-copy", "post-copy", _postcopy_in_reserve),
     ):
         recipe = arm(kept.recipe, means)
-        if recipe is None or keeps(kept) >= _SURE:
+        is_sure = keeps(kept) >= _SURE
+        if recipe is None or (is_sure and recipe.postcopy):
             continue
         same = next((one.forecast for one in usable if one.recipe == recipe), None)
         name = f"{kept.name}, {short} in reserve"
         armed = Alternative(name=name, recipe=recipe, forecast=same or forecaster(recipe))
         if costs_nothing(armed, kept):
-            chance = format_fraction(keeps(kept))
-            said += f"; {what} is kept in reserve, as the chance without it is {chance}"
+            chance = f", as the chance without it is {format_fraction(keeps(kept))}"
+            said += f"; {what} is kept in reserve{'' if is_sure else chance}"
             if recipe.postcopy:
                 said += f": {_risk(means)}"
             kept = armed
