@@ -29,7 +29,10 @@ _QEMU_LIMIT_MS: Final = 300
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """How one migration ended. Times are of the monotonic clock of this machine."""
+    """How one migration ended. Times are of the monotonic clock of this machine.
+
+    What was sent is of the whole migration, or as last seen before it was aborted.
+    """
 
     begun_s: float
     ended_s: float
@@ -50,6 +53,7 @@ class _Drive:
         self._events: queue.Queue[tuple[str, Any]] = queue.Queue()
         self._domain = self._connection.lookupByName(guest)
         self._stats: dict[str, Any] | None = None
+        self._sent_bytes: int | None = None
         self._subscriptions = [
             self._connection.domainEventRegisterAny(
                 None,
@@ -106,7 +110,7 @@ class _Drive:
             completed=not ended,
             why_not=(why_not or ended[0]) if ended else "",
             pause_s=stats.pause_s if stats else None,
-            sent_bytes=stats.transferred_bytes if stats else None,
+            sent_bytes=stats.transferred_bytes if stats else self._sent_bytes,
             last_limit_ms=limit_ms,
         )
 
@@ -142,6 +146,7 @@ class _Drive:
             return None
         if stats.get("memory_total", 0) == 0:
             return None
+        self._sent_bytes = stats.get("data_processed", 0)
         return Seen(
             elapsed_s=elapsed_s,
             iteration=stats.get("memory_iteration", 0),

@@ -198,15 +198,20 @@ def row(workload: Workload, run: Run, report: MeterReport) -> dict[str, Any]:
 
 
 def columns(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """The figures of one tool."""
+    """The figures of one tool; outage and pause are of the completed ones, the rest of all."""
     done = [one for one in rows if one["completed"]]
     found: dict[str, Any] = {
         "runs": len(rows),
         "completed": len(done),
         "broken_promises": sum(one["broken"] for one in rows),
     }
-    for key in ("outage_s", "time_s", "sent_bytes", "pause_s"):
-        values = [float(one[key]) for one in done if one[key] is not None]
+    for key, counted in (
+        ("outage_s", done),
+        ("pause_s", done),
+        ("time_s", rows),
+        ("sent_bytes", rows),
+    ):
+        values = [float(one[key]) for one in counted if one[key] is not None]
         found[f"{key}_p50"] = round(quantile(values, 0.5), 4) if values else None
         found[f"{key}_p95"] = round(quantile(values, 0.95), 4) if values else None
     return found
@@ -254,7 +259,9 @@ def table(rows: list[dict[str, Any]], about: dict[str, str], turns: int, limit_s
             " `bench/peers/ladders.py` names, with their defaults, and run on the same hypervisors"
             " as Godwit; time-outs of theirs that are longer than the limit never struck. The"
             f" guests' policy aims at {TARGET} and permits Godwit to throttle and post-copy;"
-            " oVirt and Proxmox throttle by default. Figures are of completed migrations only."
+            " oVirt and Proxmox throttle by default. Outage and pause are of completed migrations"
+            " only; time and bytes are of all, an aborted one with what it had spent, and a time"
+            " with > is that of one that did not complete."
         ),
         "",
         *[f"- {key}: {value}" for key, value in about.items()],
@@ -276,7 +283,7 @@ def table(rows: list[dict[str, Any]], about: dict[str, str], turns: int, limit_s
         ]
         for tool in TOOLS:
             found = columns([one for one in chosen if one["tool"] == tool])
-            lines.append(_line(tool, found))
+            lines.append(_line(tool, found, limit_s))
         lines.append("")
     lines += ["After all migrations every guest checked its memory and disk: nothing was lost.", ""]
     return "\n".join(lines)
@@ -289,14 +296,15 @@ def _says(workload: Workload) -> str:
     )
 
 
-def _line(tool: str, found: dict[str, Any]) -> str:
+def _line(tool: str, found: dict[str, Any], limit_s: float) -> str:
     def shown(key: str, scale: float, digits: int) -> str:
         return f"{found[key] * scale:.{digits}f}" if found[key] is not None else "-"
 
+    over = ">" if (found["time_s_p50"] or 0.0) >= limit_s else ""
     return (
         f"| {tool} | {found['completed']} of {found['runs']} | {found['broken_promises']}"
         f" | {shown('outage_s_p50', 1000, 0)} / {shown('outage_s_p95', 1000, 0)}"
-        f" | {shown('pause_s_p50', 1000, 0)} | {shown('time_s_p50', 1, 1)}"
+        f" | {shown('pause_s_p50', 1000, 0)} | {over}{shown('time_s_p50', 1, 1)}"
         f" | {shown('sent_bytes_p50', 1e-6, 0)} |"
     )
 
