@@ -223,7 +223,8 @@ class Runner:
                         self._confirmation(),
                         self._world.clock,
                         self._take_up,
-                        self._can_recover,
+                        hosts=self._can_recover,
+                        destination=self._destination,
                     ).run()
                 case _:
                     await self._confirm()

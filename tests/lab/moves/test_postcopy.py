@@ -154,15 +154,6 @@ def _listening(lab: Lab, folder: Path) -> Iterator[dict[str, Path]]:
             one.wait()
 
 
-def _is_told(events: Path, what: str, *, within_s: float = 20.0) -> bool:
-    deadline_s = time.monotonic() + within_s
-    while what not in events.read_text():
-        if time.monotonic() > deadline_s:
-            return False
-        time.sleep(0.1)
-    return True
-
-
 def test_broken_post_copy_is_taken_up_again_by_itself_when_its_link_is_back(
     older: Lab, tmp_path: Path
 ) -> None:
@@ -186,11 +177,6 @@ def test_broken_post_copy_is_taken_up_again_by_itself_when_its_link_is_back(
             faults.cut_link(older, "h2", Network.MIGRATION)
             broken = _until(migrating, lambda seen: seen["phase"] == "recovering")
             faults.restore_link(older, "h2", Network.MIGRATION)
-            if not _is_told(told["h2"], "Resumed Post-copy Error"):
-                assert _reason(older, "h1", "mended") == "paused (post-copy failed)"
-                assert _reason(older, "h2", "mended") == "running (post-copy)"
-                assert "Resumed" not in told["h1"].read_text()
-                pytest.skip("libvirt 9.0 lost the break at the destination: see the documents")
             ended = _until(migrating, lambda seen: seen["is_ended"] or seen["needs_person"])
             migrating.communicate(timeout=20)
         finally:

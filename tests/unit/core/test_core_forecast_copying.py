@@ -1,11 +1,13 @@
 """The simulated pre-copy in the cases that have a closed form, and the rules of its end."""
 
 import math
+from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 
 from godwit.core.model import Forecast, Range, Round
-from godwit.core.plan import Recipe, Throttle
+from godwit.core.plan import Compression, Recipe, Throttle
 from godwit.core.precopy import (
     CourseEnd,
     GiveUp,
@@ -57,6 +59,20 @@ def test_an_idle_guest_takes_its_memory_over_the_bandwidth() -> None:
     assert (course.rest_bytes, course.rest_s) == (0, 0)
     # The start and the end of the pass.
     assert course.rounds == 2
+
+
+def test_the_second_pass_of_xbzrle_fills_its_cache_and_saves_nothing() -> None:
+    recipe = replace(SMALL, compression=Compression.XBZRLE)
+    way = replace(WAY, again_fraction=0.25)
+    hot = writing((0.5, 100 * MIB))
+    course = simulate(
+        hot, way, recipe, used_bytes=300 * MIB, steering=keep_for(4, GiveUp(why="", remedy=""))
+    )
+    sent = [one.transferred_bytes for one in course.trace]
+    passes = [after - before for before, after in pairwise(sent)]
+    # All of the set is dirty after each of the first two passes; the third leaves less.
+    whole = 100 * MIB
+    assert passes[:3] == pytest.approx([300 * MIB, whole, whole / 4], rel=0.02)
 
 
 @pytest.mark.parametrize("hot", [0.0, 300 * MIB])

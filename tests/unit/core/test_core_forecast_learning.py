@@ -155,6 +155,14 @@ def test_a_limited_stream_says_nothing_of_the_path() -> None:
     assert known.bandwidth.value == pytest.approx(20e6, rel=0.03)
 
 
+def test_what_xbzrle_saves_is_learnt_from_passes_with_a_filled_cache() -> None:
+    recipe = replace(RECIPE, compression=Compression.XBZRLE)
+    way = replace(WAY, again_fraction=0.25)
+    known = learn_path(None, moved([(0.5, 100.0 * MIB)], recipe=recipe, way=way), NOW_S)
+    assert known.wire is not None
+    assert known.wire.value == pytest.approx(0.25, rel=0.05)
+
+
 def test_a_shared_link_is_learnt_as_if_it_were_whole() -> None:
     half = replace(WAY, bandwidth_bytes_per_s=60e6, first_bytes_per_s=60e6)
     facts = replace(moved([(2.0, 30.0 * MIB)], way=half), link_share_fraction=0.5)

@@ -12,7 +12,7 @@ from enum import Enum
 from typing import Final, TypeAlias
 
 from godwit.core.model import Round
-from godwit.core.plan import Recipe
+from godwit.core.plan import Compression, Recipe
 from godwit.core.precopy.dirtying import Writing
 from godwit.core.precopy.orders import (
     GiveUp,
@@ -121,12 +121,17 @@ class _Copy:
         self.judged_at_s = self.judged_sent = self.judged_dirty = 0.0
 
     def wire(self, *, first: bool) -> tuple[float, float]:
-        """Bytes on the wire a second, and bytes on the wire for a byte of memory."""
+        """Bytes on the wire a second, and bytes on the wire for a byte of memory.
+
+        QEMU begins to fill the cache of xbzrle after the first pass, so that the second one still
+        sends pages whole.
+        """
         way = self.way
         speed = way.first_bytes_per_s if first else way.bandwidth_bytes_per_s
+        filling = self.recipe.compression is Compression.XBZRLE and len(self.rounds) <= 2
         return (
             speed if self.cap is None else min(speed, self.cap),
-            way.wire_fraction if first else way.again_fraction,
+            way.wire_fraction if first or filling else way.again_fraction,
         )
 
     def threshold_bytes(self, speed: float) -> float:

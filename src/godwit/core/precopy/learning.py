@@ -252,8 +252,10 @@ def _wire(facts: MoveFacts) -> float | None:
     """Wire bytes for a byte of memory that was sent again."""
     if facts.recipe.compression is Compression.NONE:
         return None
+    # The second pass of xbzrle fills its cache and sends all pages whole.
+    again = facts.rounds[2 if facts.recipe.compression is Compression.XBZRLE else 1 :]
     wire_bytes = memory_bytes = 0.0
-    for before, one in pairwise(facts.rounds[1:]):
+    for before, one in pairwise(again):
         if one.took_s is None or one.took_s < 0.1 or before.remaining_bytes <= 0:
             continue
         wire_bytes += one.transferred_bytes - before.transferred_bytes

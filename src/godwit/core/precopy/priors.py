@@ -104,9 +104,9 @@ STREAM_SPEED: Final = {
 ZSTD_WIRE: Final = Known(value=0.85, spread_fraction=0.2)
 #: What zstd makes of memory a second, however fast the link. Lab: 370 MB/s on two channels.
 ZSTD_BYTES_PER_S: Final = 370e6
-#: Of pages that are in the cache. Lab: 0.2 to 0.37 once it was filled, by a guest that changes 67
-#: words of each page; one that changes more of it gains less.
-XBZRLE_AGAIN_WIRE: Final = Known(value=0.55, spread_fraction=0.5)
+#: Of pages that are in the cache. Lab: 0.2 to 0.37, by a guest that changes 67 words of each page;
+#: one that changes more of it gains less, hence the spread.
+XBZRLE_AGAIN_WIRE: Final = Known(value=0.27, spread_fraction=0.6)
 #: The cache of QEMU where none is asked for; and the time within which a page that is written again
 #: must not have been pushed out of it.
 XBZRLE_CACHE_BYTES: Final = 64 * MIB
