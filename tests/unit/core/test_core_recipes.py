@@ -20,7 +20,7 @@ from godwit.core.model import (
     VmKnowledge,
     VmPolicy,
 )
-from godwit.core.plan import Alternative, Compression, Recipe, Throttle
+from godwit.core.plan import Alternative, Compression, Recipe, Throttle, throttled_stop_s
 from godwit.core.precopy import ForecastInputs, forecast
 from godwit.core.precopy.recipes import HostRoom, choose_recipe
 from godwit.core.units import GIB, MIB
@@ -495,12 +495,25 @@ class TestWithTheRealForecast:
         assert "cores free" in excluded(weighed)["2 channels, zstd"]
 
     def test_a_guest_that_is_too_hot_gets_what_the_policy_permits(self) -> None:
-        without, _, _ = self.choose(400, 200)
+        without, _, _ = self.choose(200, 100)
         assert without.throttle is None
-        found = self.choose(400, 200, throttle=True)
-        _chosen, why, weighed = found
+        chosen, why, weighed = self.choose(200, 100, throttle=True)
         plain = next(one for one in weighed if one.name == "plain").forecast
         assert plain is not None
         assert plain.keeps_promise < 0.5
-        assert won(found) in {"xbzrle", "throttle"}
+        assert chosen.throttle is not None
         assert "instead of" in why
+
+
+@pytest.mark.parametrize("pause_max_s", [0.01, 0.1, 0.3, 1.0, 5.0, 60.0])
+def test_a_throttle_never_stops_a_vcpu_for_what_the_promise_would_notice(
+    pause_max_s: float,
+) -> None:
+    bounds = Throttle.within(pause_max_s)
+    assert throttled_stop_s(bounds.most_fraction) <= max(0.1 * pause_max_s, 0.0012)
+    assert bounds.increment_fraction <= bounds.most_fraction
+
+
+def test_at_ninety_nine_percent_a_vcpu_stands_still_for_a_second() -> None:
+    assert throttled_stop_s(0.99) == pytest.approx(0.99)
+    assert Throttle.within(1.0).most_fraction == 0.9

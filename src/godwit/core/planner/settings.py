@@ -62,7 +62,11 @@ def recipe_for(
         bandwidth_is_hard=cap is not None,
         link_bytes_per_s=link,
         switchover_bytes_per_s=link if cap and Feature.SWITCHOVER_HINT in both else None,
-        throttle=Throttle() if policy.may_throttle and Feature.THROTTLE in both else None,
+        throttle=(
+            Throttle.within(pause_max_s)
+            if policy.may_throttle and Feature.THROTTLE in both
+            else None
+        ),
         postcopy=policy.may_postcopy and Feature.POSTCOPY in both,
         deadline_s=policy.deadline_s,
     )

@@ -12,7 +12,7 @@ from godwit.core.model import (
     PathKnowledge,
     VmKnowledge,
 )
-from godwit.core.plan import Compression, Recipe
+from godwit.core.plan import Compression, Recipe, throttled_stop_s
 from godwit.core.precopy import priors
 from godwit.core.precopy.copying import Course, CourseEnd, Steering, Way, simulate
 from godwit.core.precopy.dirtying import DirtyCurve, Writing, fit_curve, fit_curves
@@ -192,6 +192,8 @@ def _outcome(case: _Case, at: int, point: Sequence[float]) -> _Outcome:
     outage_s = pause_s + fixed.outage_s
     if course.end is CourseEnd.POSTCOPY:
         outage_s = pause_s + carrier.stall_s(wide[8])
+    elif course.trace:
+        outage_s += priors.STOPS_SEEN * throttled_stop_s(course.trace[-1].throttle_fraction)
     total_s = fixed.setup_s + course.copying_s + pause_s + course.after_s + fixed.ending_s
     on_time = recipe.deadline_s is None or total_s <= recipe.deadline_s
     return _Outcome(

@@ -87,7 +87,7 @@ class Means:
             if free < free_cores:
                 return (
                     f"the {side} has {free:.1f} of {room.cores} cores free, and it would need"
-                    f" {free_cores:.0f}"
+                    f" {free_cores:g}"
                 )
         return ""
 

@@ -29,6 +29,7 @@ __all__ = [
     "SETUP_S",
     "SET_SHARE",
     "SET_SPAN_S",
+    "STOPS_SEEN",
     "STREAM_SPEED",
     "SYNC_S",
     "SYNC_S_PER_BYTE",
@@ -68,6 +69,8 @@ PAUSE_FIXED_S: Final = Known(value=0.042, spread_fraction=0.35)
 OUTAGE_EXTRA_S: Final = Known(value=0.095, spread_fraction=0.5)
 #: The same when it switches to post-copy: the guest waits for pages. Lab: 0.14-0.68 s, five moves.
 POSTCOPY_STALL_S: Final = Known(value=0.25, spread_fraction=0.7)
+#: Of the stops of slowed vCPUs, how many a client's outage takes in. Lab: 1.4, 2.1 and 2.8.
+STOPS_SEEN: Final = 2.0
 #: Counted as sent, but still in the buffers of sockets and of the network when the guest stops.
 BUFFERED_BYTES: Final = 1.3e6
 

@@ -21,6 +21,9 @@ __all__ = ["HostRoom", "choose_recipe"]
 #: One stream is bound by one core and carries about this; a link with more is worth more channels.
 _STREAM_BYTES_PER_S: Final = 1.25e9
 _CHANNELS_LEAST: Final = 2
+
+#: What encoding takes of a core: at 1 Gbit/s it is not all of one.
+_XBZRLE_CORES: Final = 0.75
 _CHANNELS_MOST: Final = 8
 
 #: What one channel compresses a second. In the lab two took 370 MB/s, and where the processors had
@@ -59,7 +62,7 @@ def choose_recipe(
         source=source_features,
         destination=destination_features,
         rooms=rooms,
-        throttle=base.throttle or Throttle(),
+        throttle=base.throttle or Throttle.within(base.pause_max_s),
         hot_bytes=hot_bytes,
     )
     weighed = tuple(
@@ -157,7 +160,7 @@ def _candidates(base: Recipe, means: Means) -> tuple[Alternative, ...]:
             name="xbzrle",
             recipe=differences,
             forecast=None,
-            excluded=means.lacks(Feature.XBZRLE) or means.busy(1),
+            excluded=means.lacks(Feature.XBZRLE) or means.busy(_XBZRLE_CORES),
         ),
         *_permitted(plain, differences, means),
         *_never(several, means),
@@ -180,7 +183,7 @@ def _permitted(plain: Recipe, differences: Recipe, means: Means) -> tuple[Altern
             forecast=None,
             excluded=means.not_permitted(throttle=True)
             or means.lacks(Feature.XBZRLE, Feature.THROTTLE)
-            or means.busy(1),
+            or means.busy(_XBZRLE_CORES),
         ),
         Alternative(
             name="post-copy",
