@@ -11,23 +11,15 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from godwit.core.errors import DriverError
-from godwit.core.migration import (
-    DeadlinePassed,
-    Phase,
-    RepairOrdered,
-    ResumeOrdered,
-    Whereabouts,
-)
+from godwit.core.migration import DeadlinePassed, Phase, ResumeOrdered, Whereabouts
 from godwit.core.model import Feature, RunState
 from godwit.engine.confirmation import Confirmation
 from godwit.engine.record import Record
-from godwit.ports import Clock, HypervisorHost, RepairAction
+from godwit.ports import Clock, HypervisorHost
 
 __all__ = ["Recovery"]
 
 _READ_AGAIN_S: Final = 0.5
-#: How long the destination has to notice by itself what the source has noticed.
-_NOTICE_S: Final = 5.0
 #: The time between two tries doubles from one second up to this.
 _TRY_AGAIN_S_MAX: Final = 60.0
 
@@ -36,8 +28,7 @@ class Recovery:
     """Recovers one migration; ``take_up`` gives the order and returns when its call is over.
 
     ``hosts`` are the two that must be able to, each with whether it was when it was last read: one
-    that is busy with the broken post-copy may not answer everything. One of them is the
-    ``destination``.
+    that is busy with the broken post-copy may not answer everything.
     """
 
     def __init__(
@@ -47,20 +38,19 @@ class Recovery:
         clock: Clock,
         take_up: Callable[[], Awaitable[None]],
         *,
-        hosts: dict[HypervisorHost, bool],
         destination: HypervisorHost,
+        hosts: dict[HypervisorHost, bool],
     ) -> None:
         self._record = record
         self._confirmation = confirmation
         self._clock = clock
         self._take_up = take_up
-        self._hosts = hosts
         self._destination = destination
+        self._hosts = hosts
 
     async def run(self) -> None:
         """Read both hosts and try, until it is no longer broken."""
         pause_s, try_at_s = 1.0, 0.0
-        told_at_s = self._clock.monotonic_s() + _NOTICE_S
         broke_at_s = self._record.migration.broke_at_s
         while self._is_broken():
             verdict = await self._confirmation.look()
@@ -74,17 +64,14 @@ class Recovery:
             if verdict.where is not Whereabouts.POSTCOPY_BROKEN or now_s < try_at_s:
                 await self._clock.sleep(_READ_AGAIN_S)
                 continue
-            if now_s < told_at_s and await self._still_waits():
+            if await self._destination_waits():
                 await self._clock.sleep(_READ_AGAIN_S)
                 continue
             if await self._can():
-                if await self._still_waits():
-                    await self._tell_destination()
                 await self._try()
             if self._record.migration.broke_at_s != broke_at_s:
                 # It went on in between: this is another break.
                 broke_at_s, pause_s = self._record.migration.broke_at_s, 1.0
-                told_at_s = self._clock.monotonic_s() + _NOTICE_S
             try_at_s = self._clock.monotonic_s() + pause_s
             pause_s = min(2 * pause_s, _TRY_AGAIN_S_MAX)
 
@@ -99,28 +86,14 @@ class Recovery:
                 self._hosts[one] = Feature.POSTCOPY_RECOVERY in reading.host.features
         return all(self._hosts.values())
 
-    async def _still_waits(self) -> bool:
-        """Whether the destination has not noticed the break; it refuses to take it up then."""
+    async def _destination_waits(self) -> bool:
+        """Whether the destination has yet to notice the break: it refuses to go on before.
+
+        A QEMU whose main loop needs a page that is missing can't tell its libvirt, for as long as
+        it waits for that page; then nothing that libvirt can order brings the stream back.
+        """
         seen = await self._destination.see(self._record.migration.move.vm)
         return seen.state is RunState.RUNNING_POSTCOPY
-
-    async def _tell_destination(self) -> None:
-        """Let the destination give up the stream that the source has lost.
-
-        Its end of the connection only listens once its last request for a page went out: then the
-        kernel never finds that it is dead.
-        """
-        move = self._record.migration.move
-        why = f"{move.destination} still waits for a stream that {move.source} has lost"
-        action = RepairAction.BREAK_STREAM
-        self._record.write(
-            RepairOrdered(
-                at_s=self._record.now_s(), action=action.value, host=move.destination, why=why
-            ),
-            why,
-        )
-        with contextlib.suppress(DriverError):
-            await self._destination.repair(move.vm, action)
 
     async def _try(self) -> None:
         attempt = self._record.migration.resume_attempts + 1

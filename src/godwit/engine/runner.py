@@ -223,8 +223,8 @@ class Runner:
                         self._confirmation(),
                         self._world.clock,
                         self._take_up,
-                        hosts=self._can_recover,
                         destination=self._destination,
+                        hosts=self._can_recover,
                     ).run()
                 case _:
                     await self._confirm()

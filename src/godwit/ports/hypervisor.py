@@ -117,8 +117,6 @@ class RepairAction(Enum):
     RESUME = "resume"
     UNDEFINE = "undefine"
     ANNOUNCE = "announce"
-    #: Give up the stream of a post-copy that the other side has already called broken.
-    BREAK_STREAM = "break_stream"
 
 
 class HostReader(Protocol):

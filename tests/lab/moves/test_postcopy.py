@@ -174,6 +174,8 @@ def test_broken_post_copy_is_taken_up_again_by_itself_when_its_link_is_back(
         try:
             _until(migrating, lambda seen: seen["phase"] == "postcopy")
             _wait_for(older, "h2", "mended", "running (post-copy)")
+            # Pages that QEMU's main loop needs come first: without them it answers nobody.
+            time.sleep(2.0)
             faults.cut_link(older, "h2", Network.MIGRATION)
             broken = _until(migrating, lambda seen: seen["phase"] == "recovering")
             faults.restore_link(older, "h2", Network.MIGRATION)

@@ -82,7 +82,7 @@ CAN_HAPPEN: dict[type[Event], str] = {
     " cancelling confirming unknown verifying split lost",
     Traced: "copying switching postcopy recovering cancelling confirming unknown",
     RecordStepped: " ".join(one.word for one in Phase),
-    RepairOrdered: "recovering confirming unknown verifying",
+    RepairOrdered: "confirming unknown verifying",
     Found: "recovering confirming unknown",
     VerifyEnded: "verifying",
     DeadlinePassed: "accepted checking starting copying switching postcopy recovering cancelling"

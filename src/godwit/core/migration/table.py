@@ -112,8 +112,6 @@ _ROWS: Final[Mapping[Phase, _Row]] = {
     },
     Phase.RECOVERING: {
         ResumeOrdered: _to(Phase.RECOVERING),
-        # The destination is told of the break.
-        RepairOrdered: _to(Phase.RECOVERING),
         PostcopyStarted: _to(Phase.POSTCOPY),
         # The call that broke, and each that tried in vain.
         CallEnded: _to(Phase.RECOVERING),

@@ -82,8 +82,6 @@ def repair(domain: "libvirt.virDomain", action: RepairAction) -> None:
             domain.undefineFlags(libvirt.VIR_DOMAIN_UNDEFINE_KEEP_NVRAM)
         case RepairAction.ANNOUNCE:
             _announce(domain)
-        case RepairAction.BREAK_STREAM:
-            ask_monitor(domain, "migrate-pause")
 
 
 def _announce(domain: "libvirt.virDomain") -> None:

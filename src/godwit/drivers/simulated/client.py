@@ -16,7 +16,6 @@ from godwit.core.model import (
     HostRecord,
     Presence,
     Progress,
-    RunState,
     Vm,
     VmId,
     VmPolicy,
@@ -278,18 +277,6 @@ class SimulatedHost:
                 if not copy.state.runs:
                     raise StepRefused("the domain is not running")
                 copy.announced = True
-            case RepairAction.BREAK_STREAM:
-                self._break_stream(machine, copy)
-
-    def _break_stream(self, machine: Machine, copy: Copy) -> None:
-        vm, name = copy.guest.id, copy.guest.name
-        if copy.state is not RunState.RUNNING_POSTCOPY:
-            raise StepRefused("the domain is in no post-copy")
-        others = (one.copies.get(vm) for one in self._world.machines.values() if one is not machine)
-        if not any(one and one.state is RunState.PAUSED_POSTCOPY_FAILED for one in others):
-            self._world.forbid(f"break the stream of {name}, which carries its memory")
-        machine.set_state(copy, RunState.RUNNING_POSTCOPY_FAILED)
-        machine.emit(HypervisorEventKind.POSTCOPY_BROKE, vm)
 
     def _destroy(self, machine: Machine, copy: Copy) -> None:
         vm, name = copy.guest.id, copy.guest.name

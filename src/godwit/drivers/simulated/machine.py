@@ -52,10 +52,7 @@ class Copy:
 
 @dataclass(slots=True, kw_only=True)
 class Machine:
-    """A host. ``refuses_prepare`` is what its daemon answers to incoming migrations, if set.
-
-    One that ``is_deaf_to_breaks`` does not notice by itself that the stream of a post-copy is dead.
-    """
+    """A host. ``refuses_prepare`` is what its daemon answers to incoming migrations, if set."""
 
     name: HostName
     uuid: str
@@ -66,7 +63,6 @@ class Machine:
     powered: bool = True
     daemon: bool = True
     refuses_prepare: str = ""
-    is_deaf_to_breaks: bool = False
     features: frozenset[Feature] = frozenset(Feature)
     copies: dict[VmId, Copy] = field(default_factory=dict)
     listeners: list[Callable[[HypervisorEvent], None]] = field(default_factory=list)

@@ -46,11 +46,7 @@ class Postcopy:
         job, vm = self._job, self._job.copy.guest.id
         there = job.source.has_process(vm) and job.destination.has_process(vm)
         daemons = job.destination.daemon and self._world.joins(job.source, job.destination)
-        return there and daemons and self._carries() and self._is_known_to_be_broken()
-
-    def _is_known_to_be_broken(self) -> bool:
-        copy = self._job.destination.copies[self._job.copy.guest.id]
-        return copy.state is RunState.RUNNING_POSTCOPY_FAILED
+        return there and daemons and self._carries()
 
     def _carries(self) -> bool:
         source, destination = self._job.source, self._job.destination
@@ -105,12 +101,8 @@ class Postcopy:
             self._break("the destination's QEMU ended during the post-copy")
 
     def _break(self, how: str) -> None:
-        source, destination = self._job.source, self._job.destination
-        there = RunState.RUNNING_POSTCOPY_FAILED
-        if destination.is_deaf_to_breaks:
-            there = RunState.RUNNING_POSTCOPY
-        self._show(RunState.PAUSED_POSTCOPY_FAILED, there, Point.BROKEN)
-        for machine in (source,) if destination.is_deaf_to_breaks else (source, destination):
+        self._show(RunState.PAUSED_POSTCOPY_FAILED, RunState.RUNNING_POSTCOPY_FAILED, Point.BROKEN)
+        for machine in (self._job.source, self._job.destination):
             machine.emit(HypervisorEventKind.POSTCOPY_BROKE, self._job.copy.guest.id)
         self._world.reached(Point.BROKEN, self._job.copy.guest.id)
         raise StreamBroke(how)
