@@ -55,7 +55,7 @@ async def test_definition_and_metadata_follow_the_vm_and_leave_nothing_behind(si
 
 async def test_pause_limit_that_was_asked_for_is_the_one_qemu_is_given(site, guest, lab):
     guest("strict", working_set="64MiB")
-    migration = await site.begin("strict", "h2", pause_max_s=0.013, bandwidth_bytes_per_s=15e6)
+    migration = await site.begin("strict", "h2", pause_max_s=0.013, bandwidth_bytes_per_s=5e6)
     await site.copying(migration)
 
     # Until the first pass is over, QEMU's expected pause is its limit.
