@@ -20,14 +20,16 @@ from godwit.core.model import (
     DiskSighting,
     HostName,
     Nic,
+    NumaCell,
+    Pages,
     RunState,
     Vm,
     VmPolicy,
 )
 from godwit.core.plan import Refusal
 from godwit.core.planner import choose_destination
-from godwit.core.rules import HOST_RULES, VM_RULES, GroupRule, resolve_groups
-from godwit.core.units import GIB
+from godwit.core.rules import HOST_RULES, VM_RULES, GroupRule, KeepOff, resolve_groups
+from godwit.core.units import GIB, MIB
 from tests.unit.core.builders import cluster, group, host, promise, vm
 
 H1, H2 = HostName("h1"), HostName("h2")
@@ -82,6 +84,20 @@ def grouped(other: Vm, *, together: bool) -> Cluster:
         [vm(), other],
         groups=[group("web", "web1", "web2", together=together)],
     )
+
+
+CELL = NumaCell(
+    number=0,
+    memory_bytes=32 * GIB,
+    cores=8,
+    pages=(Pages(page_bytes=2 * MIB, count=4096), Pages(page_bytes=GIB, count=2)),
+)
+
+
+def kept_off(name: str) -> Cluster:
+    """The site wants web1 kept off a host."""
+    keep_off = KeepOff(name="tenants", vms=frozenset({vm().id}), hosts=frozenset({HostName(name)}))
+    return replace(two(), rules=(keep_off,))
 
 
 #: rule -> (accepted, refused, words that the refusal must contain)
@@ -167,6 +183,21 @@ SCENES: dict[str, tuple[Scene, Scene, tuple[str, ...]]] = {
         Scene(cluster=two(vm(vcpus=17), cores=2)),
         ("h2", "17 vCPUs", "2 cores", "8"),
     ),
+    "huge_pages": (
+        Scene(cluster=two(vm(memory_bytes=8 * GIB, huge_page_bytes=2 * MIB), numa=(CELL,))),
+        Scene(cluster=two(vm(memory_bytes=9 * GIB, huge_page_bytes=0), numa=(CELL,))),
+        ("h2", "8.0 GiB in huge pages of 2.0 MiB", "9.0 GiB"),
+    ),
+    "numa": (
+        Scene(cluster=two(vm(numa_cells=frozenset({0})), numa=(CELL,))),
+        Scene(cluster=two(vm(numa_cells=frozenset({0, 1})), numa=(CELL,))),
+        ("web1", "0, 1", "h2 has no 1"),
+    ),
+    "declared": (
+        Scene(cluster=kept_off("h3")),
+        Scene(cluster=kept_off("h2")),
+        ("web1", "h2", "'tenants'"),
+    ),
 }
 NAMES = [one.name for one in VM_RULES + HOST_RULES]
 each_rule = pytest.mark.parametrize("name", NAMES)
@@ -188,7 +219,7 @@ def test_the_accepted_scene_is_refused_by_no_rule(name: str) -> None:
 def test_the_refused_scene_is_refused_by_this_rule_alone_with_evidence(name: str) -> None:
     _, refused, words = SCENES[name]
     (refusal,) = refused.refusals()
-    assert refusal.rule == name
+    assert refusal.rule == ("keep_off" if name == "declared" else name), "a site's has its kind"
     for word in words:
         assert word in refusal.why
     assert len(refusal.remedy) > 10
@@ -296,6 +327,43 @@ class TestUnknownAnswers:
         (refusal,) = Scene(cluster=two(moving, bridges=frozenset({"br0"}))).refusals()
         assert "'br7'" in refusal.why
         assert "br0" in refusal.why
+
+
+class TestMemoryOfItsOwnKind:
+    """Huge pages and NUMA cells."""
+
+    def test_pages_of_other_guests_are_taken_and_those_of_another_size_do_not_help(self) -> None:
+        other = vm("db", "h2", memory_bytes=5 * GIB, huge_page_bytes=2 * MIB)
+        asks = vm(memory_bytes=4 * GIB, huge_page_bytes=2 * MIB)
+        (refusal,) = Scene(cluster=two(asks, other, numa=(CELL,))).refusals()
+        assert "others use 5.0 GiB" in refusal.why
+        assert "1.0 GiB more" in refusal.remedy
+        elsewhere = replace(other, huge_page_bytes=GIB)
+        assert Scene(cluster=two(asks, elsewhere, numa=(CELL,))).refusals() == ()
+
+    def test_a_host_without_any_is_refused(self) -> None:
+        bare = replace(CELL, pages=(Pages(page_bytes=4096, count=10**7),))
+        scene = Scene(cluster=two(vm(huge_page_bytes=0), numa=(bare,)))
+        (refusal,) = scene.refusals()
+        assert "h2 has no huge pages" in refusal.why
+
+    def test_a_cell_that_is_too_small_is_refused(self) -> None:
+        bound = vm(numa_cells=frozenset({0}), memory_bytes=33 * GIB)
+        (refusal,) = Scene(cluster=two(bound, numa=(CELL,))).refusals()
+        assert "32.0 GiB" in refusal.why
+        assert "33.0 GiB" in refusal.why
+
+    def test_what_a_host_does_not_tell_is_a_warning_and_no_refusal(self) -> None:
+        asks = vm(huge_page_bytes=0, numa_cells=frozenset({1}), warnings=("clock drifts",))
+        judged = choose_destination(two(asks), asks).candidate(H2)
+        assert judged is not None
+        assert judged.fits
+        first, pages, cells = judged.warnings
+        assert first == "clock drifts"
+        assert "huge pages" in pages
+        assert "NUMA cells 1" in cells
+        assert "h2" in pages
+        assert "h2" in cells
 
 
 class TestMemory:

@@ -13,6 +13,8 @@ from godwit.core.model.host import (
     HostRecord,
     HostVersions,
     Link,
+    NumaCell,
+    Pages,
     StoragePool,
 )
 from godwit.core.model.ids import DrainId, HostName, MigrationId, PlanId, VmId
@@ -29,6 +31,7 @@ from godwit.core.model.knowledge import (
 from godwit.core.model.policy import Probe, VmPolicy
 from godwit.core.model.presence import Presence, RunState, VmSighting
 from godwit.core.model.rounds import Progress, Round, Sample
+from godwit.core.model.rule import Rule, When
 from godwit.core.model.vm import Blocker, Disk, DiskKind, Nic, Vm
 
 __all__ = [
@@ -54,6 +57,8 @@ __all__ = [
     "Link",
     "MigrationId",
     "Nic",
+    "NumaCell",
+    "Pages",
     "PathKey",
     "PathKnowledge",
     "PlanId",
@@ -63,6 +68,7 @@ __all__ = [
     "Range",
     "Reservation",
     "Round",
+    "Rule",
     "RunState",
     "Sample",
     "Score",
@@ -73,4 +79,5 @@ __all__ = [
     "VmKnowledge",
     "VmPolicy",
     "VmSighting",
+    "When",
 ]

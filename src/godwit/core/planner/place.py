@@ -2,7 +2,7 @@
 
 from godwit.core.model import Cluster, Host, HostName, Vm, VmId
 from godwit.core.plan import Candidate, Choice
-from godwit.core.rules import VM_RULES, Placement, refusals_of
+from godwit.core.rules import VM_RULES, Placement, refusals_of, warnings_of
 from godwit.core.units import format_fraction
 
 __all__ = ["choose_destination", "explain"]
@@ -62,7 +62,7 @@ def _judge(
     return Candidate(
         host=host.name,
         refusals=refusals_of(placement),
-        warnings=vm.warnings,
+        warnings=vm.warnings + warnings_of(placement),
         memory_after=promised / host.memory_for_vms_bytes if host.memory_for_vms_bytes else 1.0,
         cpu_after=min(1.0, busy / cores) if cores else 1.0,
     )

@@ -1,11 +1,15 @@
 """The rules of placement: one file a rule, each a name and a checker.
 
-A rule answers one question: may this VM be on this host, and if not, why not and what would change
-that. Rules about the VM itself hold for every host. They read a ``Placement`` and nothing else.
+Two questions are asked of rules. *May this VM be on this host, and if not, why not and what would
+change that?*: ``refusals_of`` a ``Placement``; rules about the VM itself hold for every host. And:
+*what does it break that these VMs are on these hosts, while those moves are in flight?*:
+``breaches_of`` an ``Assignment``, for rules that span several VMs. The site's own answer both.
+A new rule: one file here, a line below, two scenarios in ``tests/unit/core``.
 """
 
 from typing import Final
 
+from godwit.core.model import Cluster, Rule
 from godwit.core.plan import Refusal
 from godwit.core.rules import (
     affinity,
@@ -13,31 +17,96 @@ from godwit.core.rules import (
     availability,
     cores,
     cpu,
+    declared,
     devices,
+    huge_pages,
     identity,
     machine_type,
     maintenance,
     memory,
     networks,
+    numa,
     storage,
     vm_state,
 )
+from godwit.core.rules.absorb import Absorb
+from godwit.core.rules.affinity import Affinity
+from godwit.core.rules.anti_affinity import AntiAffinity
+from godwit.core.rules.assignment import Assignment, Frame, frame_of, present
+from godwit.core.rules.available import Available
+from godwit.core.rules.bandwidth import Bandwidth
+from godwit.core.rules.breach import Breach
+from godwit.core.rules.bundle import Bundle
+from godwit.core.rules.capacity import Capacity, Resource
+from godwit.core.rules.contradictions import Contradiction, contradictions_of
+from godwit.core.rules.drained import Drained
+from godwit.core.rules.examining import Examination, examine, terms_of
+from godwit.core.rules.fits import Fits, Movable
 from godwit.core.rules.groups import GroupRule, resolve_groups
+from godwit.core.rules.in_flight import InFlight
+from godwit.core.rules.in_force import in_force
+from godwit.core.rules.judging import breaches_of, price_of
+from godwit.core.rules.keep_off import KeepOff
+from godwit.core.rules.pinned import Pinned
 from godwit.core.rules.placement import HostRule, Placement, VmRule
 from godwit.core.rules.policies import PolicyRule, apply_policy_rules, rule_that_says
+from godwit.core.rules.quarantine import Quarantine
+from godwit.core.rules.rule import ClusterRule, PairRule
+from godwit.core.rules.run_on import RunOn
+from godwit.core.rules.selecting import DeclaredRule, Selection, bind_rules
+from godwit.core.rules.spread import Spread
+from godwit.core.rules.stay_within import StayWithin
 
 __all__ = [
     "HOST_RULES",
+    "KINDS",
     "VM_RULES",
+    "Absorb",
+    "Affinity",
+    "AntiAffinity",
+    "Assignment",
+    "Available",
+    "Bandwidth",
+    "Breach",
+    "Bundle",
+    "Capacity",
+    "ClusterRule",
+    "Contradiction",
+    "DeclaredRule",
+    "Drained",
+    "Examination",
+    "Fits",
+    "Frame",
     "GroupRule",
     "HostRule",
+    "InFlight",
+    "KeepOff",
+    "Movable",
+    "PairRule",
+    "Pinned",
     "Placement",
     "PolicyRule",
+    "Quarantine",
+    "Resource",
+    "RunOn",
+    "Selection",
+    "Spread",
+    "StayWithin",
     "VmRule",
     "apply_policy_rules",
+    "bind_rules",
+    "breaches_of",
+    "contradictions_of",
+    "examine",
+    "frame_of",
+    "present",
+    "price_of",
     "refusals_of",
     "resolve_groups",
     "rule_that_says",
+    "rules_in_force",
+    "terms_of",
+    "warnings_of",
 ]
 
 #: Reasons that lie in the VM, whatever the host.
@@ -57,6 +126,42 @@ HOST_RULES: Final[tuple[HostRule, ...]] = (
     affinity.RULE,
     memory.RULE,
     cores.RULE,
+    huge_pages.RULE,
+    numa.RULE,
+    declared.RULE,
+)
+
+#: The kinds of rules about an assignment, by the word for each.
+KINDS: Final[dict[str, type[ClusterRule]]] = {
+    one.KIND: one
+    for one in (
+        Affinity,
+        AntiAffinity,
+        RunOn,
+        KeepOff,
+        StayWithin,
+        Pinned,
+        Spread,
+        Available,
+        Bundle,
+        InFlight,
+        Quarantine,
+        Drained,
+        Capacity,
+        Bandwidth,
+        Absorb,
+        Fits,
+        Movable,
+    )
+}
+
+#: Those of them that an assignment judges in a way of its own.
+_BY_ASSIGNMENT: Final = (
+    affinity.RULE,
+    anti_affinity.RULE,
+    memory.RULE,
+    cores.RULE,
+    declared.RULE,
 )
 
 
@@ -72,3 +177,15 @@ def refusals_of(placement: Placement) -> tuple[Refusal, ...]:
             if rule is availability.RULE:
                 break
     return tuple(refused)
+
+
+def warnings_of(placement: Placement) -> tuple[str, ...]:
+    """Say what nobody knows of the VM on that host, where not knowing it is no refusal."""
+    said = (rule.unknown(placement) for rule in HOST_RULES if rule.unknown is not None)
+    return tuple(one for one in said if one is not None)
+
+
+def rules_in_force(cluster: Cluster) -> tuple[Rule, ...]:
+    """Return every rule that holds for a cluster, ready for ``breaches_of``."""
+    asked = tuple(one for one in HOST_RULES if one not in _BY_ASSIGNMENT)
+    return in_force(cluster, asked, VM_RULES)

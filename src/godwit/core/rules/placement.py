@@ -31,11 +31,15 @@ class Placement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostRule:
-    """A rule about a VM on a host: None when it may be there, else the refusal."""
+    """A rule about a VM on a host: None when it may be there, else the refusal.
+
+    ``unknown`` says what nobody knows, where that is a warning and no refusal.
+    """
 
     name: str
     says: str
     check: Callable[[Placement], Refusal | None]
+    unknown: Callable[[Placement], str | None] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

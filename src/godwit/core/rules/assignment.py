@@ -1,0 +1,108 @@
+"""Who is where: what the rules about several VMs judge, at one instant of a plan or at its end."""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from godwit.core.model import Cluster, Host, HostName, Vm, VmId
+
+__all__ = ["HOST", "Assignment", "Frame", "frame_of", "present"]
+
+#: As the name of a label it means the host itself.
+HOST = "host"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Frame:
+    """A cluster, prepared for questions: its active VMs, where they run now, its hosts."""
+
+    cluster: Cluster
+    vms: Mapping[VmId, Vm]
+    origins: Mapping[VmId, HostName]
+    hosts: Mapping[HostName, Host]
+
+    def names(self, ids: Iterable[VmId]) -> str:
+        """The names of VMs, for people: sorted, and not more than a line of them."""
+        found = sorted(self.vms[one].name if one in self.vms else str(one) for one in ids)
+        more = f" and {len(found) - 8} more" if len(found) > 8 else ""
+        return ", ".join(found[:8]) + more
+
+    def value(self, host: HostName, by: str) -> str:
+        """Which place a host is: itself, or what its label says.
+
+        A host without the label is a place of its own: nobody said what it shares with others.
+        """
+        if by == HOST or host not in self.hosts:
+            return host
+        return self.hosts[host].record.labels.get(by, f"{host} (no {by})")
+
+    def has_value(self, host: HostName, by: str) -> bool:
+        """Whether somebody said which place a host is."""
+        return by == HOST or (host in self.hosts and by in self.hosts[host].record.labels)
+
+    def usable(self, hosts: Iterable[HostName]) -> tuple[HostName, ...]:
+        """Those of the hosts that answer and are not in maintenance, sorted."""
+        return tuple(
+            sorted(
+                name
+                for name in hosts
+                if name in self.hosts
+                and self.hosts[name].is_known
+                and not self.hosts[name].record.in_maintenance
+            )
+        )
+
+
+def frame_of(cluster: Cluster) -> Frame:
+    """Prepare a cluster for questions."""
+    vms = {one.id: one for one in cluster.vms if one.is_active}
+    return Frame(
+        cluster=cluster,
+        vms=vms,
+        origins={one.id: one.host for one in vms.values()},
+        hosts={one.name: one for one in cluster.hosts},
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assignment:
+    """Which VM runs on which host, and which moves are in flight.
+
+    A VM in flight runs on its place, the source, and holds room at both ends. ``either`` are hosts
+    where a VM may be too at the instant meant, because the plan brings it there at a time of its
+    own. ``undecided`` VMs are going to leave their place for a host that nobody chose yet.
+    """
+
+    frame: Frame
+    places: Mapping[VmId, HostName]
+    flights: Mapping[VmId, HostName] = field(default_factory=dict)
+    either: Mapping[VmId, HostName] = field(default_factory=dict)
+    undecided: frozenset[VmId] = frozenset()
+
+    def place(self, vm: VmId) -> HostName | None:
+        """Where a VM runs; None when it does not, or nobody knows where it is going to."""
+        return None if vm in self.undecided else self.places.get(vm)
+
+    def hosts_of(self, vm: VmId) -> tuple[HostName, ...]:
+        """Every host on which a VM holds something: one, or more while it moves."""
+        held = (self.place(vm), self.flights.get(vm), self.either.get(vm))
+        return tuple(dict.fromkeys(one for one in held if one is not None))
+
+    def placed(self, vms: Collection[VmId]) -> dict[VmId, HostName]:
+        """The places of those of the VMs that have one, in the order of their ids."""
+        found = ((one, self.place(one)) for one in sorted(vms))
+        return {one: place for one, place in found if place is not None}
+
+    def has_moved(self, vm: VmId) -> bool:
+        """Whether it runs elsewhere than it did, or is going to."""
+        return vm in self.undecided or self.places.get(vm) != self.frame.origins.get(vm)
+
+
+def present(cluster: Cluster) -> Assignment:
+    """The cluster as it was read, with the migrations in flight."""
+    frame = frame_of(cluster)
+    flights = {
+        one.vm: one.host
+        for one in cluster.reservations
+        if one.vm in frame.vms and frame.origins[one.vm] != one.host
+    }
+    return Assignment(frame=frame, places=frame.origins, flights=flights)
