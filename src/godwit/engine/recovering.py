@@ -89,8 +89,9 @@ class Recovery:
     async def _destination_waits(self) -> bool:
         """Whether the destination has yet to notice the break: it refuses to go on before.
 
-        A QEMU whose main loop needs a page that is missing can't tell its libvirt, for as long as
-        it waits for that page; then nothing that libvirt can order brings the stream back.
+        A QEMU that only reads from a dead connection never learns of its end, and one whose main
+        loop needs a page that is missing can't tell its libvirt; then nothing that libvirt can
+        order brings the stream back.
         """
         seen = await self._destination.see(self._record.migration.move.vm)
         return seen.state is RunState.RUNNING_POSTCOPY

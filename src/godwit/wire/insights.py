@@ -59,11 +59,15 @@ class Written(Reply):
 
 
 class VmKnowledge(Reply):
-    """What was learnt of a VM. ``first_pass`` is its memory in use, in bytes as they are sent."""
+    """What was learnt of a VM. ``first_pass`` is its memory in use, in bytes as they are sent.
+
+    ``again_wire`` is what a byte of its memory takes on the wire when xbzrle sends it again.
+    """
 
     observations: tuple[DirtyObservation, ...]
     curve: tuple[Written, ...]
     first_pass: Estimate | None
+    again_wire: Estimate | None
     migrations: int
 
 
@@ -71,7 +75,7 @@ class Path(Reply):
     """What moves over one path have shown: bytes per second, and fixed costs in seconds.
 
     ``first_bandwidth`` is that of first passes; ``wire`` is what a byte of memory takes on the wire
-    when it is sent again compressed.
+    when each page is compressed.
     """
 
     source: str
@@ -163,6 +167,7 @@ def vm_knowledge_to_wire(known: model.VmKnowledge, vm: model.Vm, now_s: float) -
             for one in (_WINDOWS_S if curve.is_observed else ())
         ),
         first_pass=_estimate(known.first_pass),
+        again_wire=_estimate(known.again_wire),
         migrations=known.migrations,
     )
 

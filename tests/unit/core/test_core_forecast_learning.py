@@ -158,9 +158,11 @@ def test_a_limited_stream_says_nothing_of_the_path() -> None:
 def test_what_xbzrle_saves_is_learnt_from_passes_with_a_filled_cache() -> None:
     recipe = replace(RECIPE, compression=Compression.XBZRLE)
     way = replace(WAY, again_fraction=0.25)
-    known = learn_path(None, moved([(0.5, 100.0 * MIB)], recipe=recipe, way=way), NOW_S)
-    assert known.wire is not None
-    assert known.wire.value == pytest.approx(0.25, rel=0.05)
+    facts = moved([(0.5, 100.0 * MIB)], recipe=recipe, way=way)
+    known = learn_vm(None, VM, facts, NOW_S)
+    assert known.again_wire is not None
+    assert known.again_wire.value == pytest.approx(0.25, rel=0.05)
+    assert learn_path(None, facts, NOW_S).wire is None, "another guest writes another way"
 
 
 def test_a_shared_link_is_learnt_as_if_it_were_whole() -> None:

@@ -109,6 +109,11 @@ def _show_known(screen: Screen, known: wire.VmKnowledge | None, now_s: float) ->
             f" ({moves}, the last {ago(known.first_pass.updated_at_s, now_s)})",
             indent=2,
         )
+    if known.again_wire is not None:
+        screen.line(
+            f"sent again by xbzrle it takes {format_fraction(known.again_wire.value)} of its bytes",
+            indent=2,
+        )
     if known.curve:
         screen.line("memory it writes, as all observations together say:", indent=2)
         columns = [f">WITHIN {limit_words(one.window_s)}" for one in known.curve]

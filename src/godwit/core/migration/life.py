@@ -326,8 +326,9 @@ def _still_broken(migration: Migration) -> Failure:
         remedy=f"Mend the migration network between {move.source} and {move.destination}: it goes"
         " on by itself, once the libvirt of both can take a post-copy up again (11.2 and 11.3"
         " can't: update it, the guest runs on meanwhile). While only the source says that it broke,"
-        " the destination's QEMU may wait for a missing page and answer nobody. Neither copy may be"
-        " stopped, and the one at the source never resumed.",
+        f" the destination still waits on the dead connection: end that on {move.destination} with"
+        f" 'ss -K -tn dst ADDRESS', the address of {move.source} in the migration network. Neither"
+        " copy may be stopped, and the one at the source never resumed.",
     )
 
 

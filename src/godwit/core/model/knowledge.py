@@ -62,12 +62,14 @@ class VmKnowledge:
     """What is known of one VM. ``observations`` are the newest, oldest of them first.
 
     ``first_pass`` is the size of the last first passes in bytes as they went over the link: memory
-    in use, without pages of zeroes. ``migrations`` counts those that were learnt from.
+    in use, without pages of zeroes. ``again_wire`` is what a byte of its memory takes on the wire
+    when xbzrle sends it again. ``migrations`` counts those that were learnt from.
     """
 
     vm: VmId
     observations: tuple[DirtyObservation, ...] = ()
     first_pass: Estimate | None = None
+    again_wire: Estimate | None = None
     migrations: int = 0
 
 
@@ -88,7 +90,7 @@ class PathKnowledge:
     byte, ``ending`` from the running destination to the confirmed end, in seconds. ``pause_fixed``
     is the pause beyond sending the rest, ``outage_extra`` what clients saw beyond the pause.
     ``first_bandwidth`` is that of first passes, in which the destination allocates its memory.
-    ``wire`` is what a byte of memory takes on the wire when it is sent again compressed.
+    ``wire`` is what a byte of memory takes on the wire when each page is compressed.
     """
 
     bandwidth: Estimate | None = None

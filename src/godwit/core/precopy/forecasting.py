@@ -93,6 +93,7 @@ def forecast(inputs: ForecastInputs, recipe: Recipe, *, steering: Steering = ste
         recipe,
         path=inputs.path,
         plain=inputs.plain_path,
+        again_wire=inputs.vm.again_wire if inputs.vm is not None else None,
         link_bytes_per_s=inputs.link_bytes_per_s or recipe.link_bytes_per_s,
         share_fraction=inputs.link_share_fraction,
         now_s=inputs.now_s,
@@ -170,8 +171,8 @@ def _outcome(case: _Case, at: int, point: Sequence[float]) -> _Outcome:
         busy=_busy(case.inputs, point[4]),
         phase=point[10],
     )
-    if case.inputs.path is None or case.inputs.path.wire is None:
-        # What was learnt of a path has its misses in it.
+    if case.inputs.vm is None or case.inputs.vm.again_wire is None:
+        # What was learnt of a VM has its misses in it.
         way = _with_misses(way, recipe, writing)
     left_s = None
     if recipe.deadline_s is not None:

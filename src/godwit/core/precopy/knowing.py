@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import Final
 
-from godwit.core.model import PathKnowledge, VmKnowledge
+from godwit.core.model import Estimate, PathKnowledge, VmKnowledge
 from godwit.core.plan import Compression, Recipe
 from godwit.core.precopy import priors
 from godwit.core.precopy.copying import Way
@@ -147,11 +147,15 @@ def carrier_of(
     *,
     path: PathKnowledge | None,
     plain: PathKnowledge | None,
+    again_wire: Estimate | None = None,
     link_bytes_per_s: float | None,
     share_fraction: float,
     now_s: float,
 ) -> Carrier:
-    """What is known of the stream of a recipe on a path."""
+    """What is known of the stream of a recipe on a path.
+
+    ``again_wire`` is what xbzrle was seen to make of the VM.
+    """
     own, base = path or PathKnowledge(), plain or PathKnowledge()
     speed, ground = _speed(recipe, own, base, link_bytes_per_s, now_s)
     share = Known(
@@ -159,7 +163,7 @@ def carrier_of(
         spread_fraction=math.hypot(speed.spread_fraction, 0.1 if share_fraction < 1 else 0.0),
         count=speed.count,
     )
-    wire, first_wire = _wires(recipe, own, now_s)
+    wire, first_wire = _wires(recipe, own.wire, again_wire, now_s)
     learnt_pause = own.pause_fixed or base.pause_fixed
     return Carrier(
         speed=share,
@@ -244,12 +248,14 @@ def _other_stream(recipe: Recipe, plain: Known) -> Known:
     return Known(value=value, spread_fraction=math.hypot(plain.spread_fraction, spread))
 
 
-def _wires(recipe: Recipe, own: PathKnowledge, now_s: float) -> tuple[Known, Known]:
+def _wires(
+    recipe: Recipe, each: Estimate | None, again: Estimate | None, now_s: float
+) -> tuple[Known, Known]:
     """Wire bytes for a byte of memory: sent again, and in the first pass."""
     plain = Known(value=priors.PLAIN_WIRE_FRACTION, spread_fraction=0.001)
     if recipe.compression is Compression.NONE:
         return plain, plain
     if recipe.compression is Compression.ZSTD:
-        wire = aged(own.wire, priors.ZSTD_WIRE, now_s)
+        wire = aged(each, priors.ZSTD_WIRE, now_s)
         return wire, wire
-    return aged(own.wire, priors.XBZRLE_AGAIN_WIRE, now_s), plain
+    return aged(again, priors.XBZRLE_AGAIN_WIRE, now_s), plain

@@ -141,7 +141,15 @@ def learn_vm(known: VmKnowledge | None, vm: VmId, facts: MoveFacts, now_s: float
     if used is not None:
         # The newest counts most: memory in use only wanders, it is not noise.
         first_pass = _seen(first_pass, used, now_s, forgetting=0.8, prior_spread=0.01)
-    return replace(learnt, first_pass=first_pass, migrations=before.migrations + 1)
+    again_wire = learnt.again_wire
+    if facts.recipe.compression is Compression.XBZRLE and (wire := _wire(facts)) is not None:
+        again_wire = _seen(again_wire, wire, now_s, prior_spread=0.2)
+    return replace(
+        learnt,
+        first_pass=first_pass,
+        again_wire=again_wire,
+        migrations=before.migrations + 1,
+    )
 
 
 def _used_bytes(facts: MoveFacts) -> float | None:
@@ -172,7 +180,8 @@ def learn_path(known: PathKnowledge | None, facts: MoveFacts, now_s: float) -> P
     if later is not None:
         bandwidth = _seen(bandwidth, later, now_s)
     learnt = replace(before, bandwidth=bandwidth, first_bandwidth=first_bandwidth)
-    wire = _wire(facts)
+    # What xbzrle saves is the way of one guest's writing, and learnt of that.
+    wire = _wire(facts) if facts.recipe.compression is Compression.ZSTD else None
     if wire is not None:
         learnt = replace(learnt, wire=_seen(learnt.wire, wire, now_s, prior_spread=0.2))
     if facts.setup_s is not None:

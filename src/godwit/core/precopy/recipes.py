@@ -35,7 +35,7 @@ _NO_RECOVERY: Final = (
     "these hosts can't take a broken post-copy up again, so that it is lost if the link breaks, too"
 )
 
-#: Below this chance of the promise a permitted means is kept in reserve. None is ever called surer
+#: Below this chance of the promise a permitted post-copy is kept in reserve. None is called surer
 #: than 98.9 to 99.4 %, by the number of scenarios.
 _SURE: Final = 0.985
 
