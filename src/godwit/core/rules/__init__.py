@@ -4,7 +4,26 @@ Two questions are asked of rules. *May this VM be on this host, and if not, why 
 change that?*: ``refusals_of`` a ``Placement``; rules about the VM itself hold for every host. And:
 *what does it break that these VMs are on these hosts, while those moves are in flight?*:
 ``breaches_of`` an ``Assignment``, for rules that span several VMs. The site's own answer both.
-A new rule: one file here, a line below, two scenarios in ``tests/unit/core``.
+
+For whoever makes or checks a plan::
+
+    rules = rules_in_force(cluster)                  # built in, groups, the site's: all there are
+    contradictions_of(rules, cluster)                # before planning: what can't be kept together
+    breaches_of(rules, end_of(cluster, {vm: host}), at_end=True)         # a whole end, in words
+    breaches_of(rules, replace(present(cluster), flights={vm: host}), at_end=False)   # an instant
+
+    standing = Standing(rules, cluster)              # the same end, move by move
+    effect = standing.weigh(vm, host)                # O(rules touched): is_refused, price, changes
+    standing.move(vm, host)                          # what is weighed next is weighed after it
+    standing.breaches_with(vm, host)                 # in words, of the rules that the move touches
+    breaches_of(standing.unweighed, standing.assignment, at_end=True)    # n+1: whole, once a step
+
+A ``Breach`` says its rule, by how much (``amount``), its ``price`` (0 when hard), why, and what
+would cure it. ``weigh`` gives the change of those amounts, to the same figures: a test holds them
+together. A move is refused when a hard rule would be broken further, or at its new place.
+
+A new rule: one file here, with ``check`` and ``tally``; a line below and one in
+``godwit.daemon.rule_settings``; two scenarios in ``tests/unit/core/test_core_rule_kinds.py``.
 """
 
 from typing import Final
@@ -32,7 +51,7 @@ from godwit.core.rules import (
 from godwit.core.rules.absorb import Absorb
 from godwit.core.rules.affinity import Affinity
 from godwit.core.rules.anti_affinity import AntiAffinity
-from godwit.core.rules.assignment import Assignment, Frame, frame_of, present
+from godwit.core.rules.assignment import Assignment, Frame, end_of, frame_of, present
 from godwit.core.rules.available import Available
 from godwit.core.rules.bandwidth import Bandwidth
 from godwit.core.rules.breach import Breach
@@ -43,6 +62,7 @@ from godwit.core.rules.drained import Drained
 from godwit.core.rules.examining import Examination, examine, terms_of
 from godwit.core.rules.fits import Fits, Movable
 from godwit.core.rules.groups import GroupRule, resolve_groups
+from godwit.core.rules.huge_pages import HugePages
 from godwit.core.rules.in_flight import InFlight
 from godwit.core.rules.in_force import in_force
 from godwit.core.rules.judging import breaches_of, price_of
@@ -55,6 +75,7 @@ from godwit.core.rules.rule import ClusterRule, PairRule
 from godwit.core.rules.run_on import RunOn
 from godwit.core.rules.selecting import DeclaredRule, Selection, bind_rules
 from godwit.core.rules.spread import Spread
+from godwit.core.rules.standing import Change, Effect, Standing
 from godwit.core.rules.stay_within import StayWithin
 
 __all__ = [
@@ -70,15 +91,18 @@ __all__ = [
     "Breach",
     "Bundle",
     "Capacity",
+    "Change",
     "ClusterRule",
     "Contradiction",
     "DeclaredRule",
     "Drained",
+    "Effect",
     "Examination",
     "Fits",
     "Frame",
     "GroupRule",
     "HostRule",
+    "HugePages",
     "InFlight",
     "KeepOff",
     "Movable",
@@ -91,12 +115,14 @@ __all__ = [
     "RunOn",
     "Selection",
     "Spread",
+    "Standing",
     "StayWithin",
     "VmRule",
     "apply_policy_rules",
     "bind_rules",
     "breaches_of",
     "contradictions_of",
+    "end_of",
     "examine",
     "frame_of",
     "present",
@@ -149,6 +175,7 @@ KINDS: Final[dict[str, type[ClusterRule]]] = {
         Drained,
         Capacity,
         Bandwidth,
+        HugePages,
         Absorb,
         Fits,
         Movable,
@@ -161,6 +188,7 @@ _BY_ASSIGNMENT: Final = (
     anti_affinity.RULE,
     memory.RULE,
     cores.RULE,
+    huge_pages.RULE,
     declared.RULE,
 )
 

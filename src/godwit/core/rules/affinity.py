@@ -5,16 +5,17 @@ end counts. A single VM may leave its group only when the group follows in the s
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
-from godwit.core.model import When
+from godwit.core.model import HostName, VmId, When
 from godwit.core.plan import Refusal
-from godwit.core.rules.assignment import HOST, Assignment
+from godwit.core.rules.assignment import HOST, Assignment, Frame
 from godwit.core.rules.breach import Breach
 from godwit.core.rules.placement import HostRule, Placement
 from godwit.core.rules.rule import ClusterRule
+from godwit.core.rules.tally import ShapeTally, Tally
 
 __all__ = ["RULE", "Affinity"]
 
@@ -78,4 +79,12 @@ class Affinity(ClusterRule):
             vms=apart,
             vms_apart=len(apart),
             values_used=len(parts),
+        )
+
+    def tally(self, frame: Frame, places: Mapping[VmId, HostName]) -> Tally | None:
+        """Count those outside the largest part."""
+        return ShapeTally(
+            lambda _, host: frame.value(host, self.by),
+            lambda shape: float(shape.total - shape.highest),
+            {vm: places[vm] for vm in self.vms & places.keys()},
         )

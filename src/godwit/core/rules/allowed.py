@@ -36,8 +36,8 @@ class Limits:
 
     def rules(self, vms: Iterable[VmId]) -> tuple[Rule, ...]:
         """The rules that bind any of the VMs, each once."""
-        found = {one.rule.name: one.rule for vm in vms for one in self.by_vm.get(vm, ())}
-        return tuple(found[name] for name in sorted(found))
+        found = {id(one.rule): one.rule for vm in vms for one in self.by_vm.get(vm, ())}
+        return tuple(sorted(found.values(), key=lambda one: (one.name, one.origin)))
 
 
 def limits_of(rules: Iterable[Rule], frame: Frame) -> Limits:

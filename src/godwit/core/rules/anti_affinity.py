@@ -4,16 +4,17 @@ Not even while one of them moves away. A member that the plan takes off the host
 until its own move is done, so it counts: at every instant of the plan, not just at its end.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
 from godwit.core.model import HostName, VmId
 from godwit.core.plan import Refusal
-from godwit.core.rules.assignment import HOST, Assignment
+from godwit.core.rules.assignment import HOST, Assignment, Frame
 from godwit.core.rules.breach import Breach
 from godwit.core.rules.placement import HostRule, Placement
 from godwit.core.rules.rule import ClusterRule
+from godwit.core.rules.tally import LoadTally, Tally
 
 __all__ = ["RULE", "AntiAffinity"]
 
@@ -51,6 +52,7 @@ class AntiAffinity(ClusterRule):
 
     KIND: ClassVar[str] = "anti-affinity"
     SAYS: ClassVar[str] = "no two of the VMs share a host, or a label of it"
+    BY_PLACE: ClassVar[bool] = True
 
     by: str = HOST
 
@@ -75,9 +77,10 @@ class AntiAffinity(ClusterRule):
                 vms_there=len(there),
             )
 
-    def worse(
-        self, before: Collection[Breach], after: Collection[Breach], vm: VmId, host: HostName
-    ) -> Breach | None:
-        """Being with another one where it is gives a VM no right to it elsewhere."""
-        del before
-        return next((one for one in after if vm in one.vms and host in one.hosts), None)
+    def tally(self, frame: Frame, places: Mapping[VmId, HostName]) -> Tally | None:
+        """Count those beyond the first of each value."""
+        return LoadTally(
+            lambda _, host: (frame.value(host, self.by), 1),
+            lambda _, there, __: float(max(0, there - 1)),
+            {vm: places[vm] for vm in self.vms & places.keys()},
+        )

@@ -1,11 +1,11 @@
 """Who is where: what the rules about several VMs judge, at one instant of a plan or at its end."""
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from godwit.core.model import Cluster, Host, HostName, Vm, VmId
 
-__all__ = ["HOST", "Assignment", "Frame", "frame_of", "present"]
+__all__ = ["HOST", "Assignment", "Frame", "end_of", "frame_of", "present"]
 
 #: As the name of a label it means the host itself.
 HOST = "host"
@@ -106,3 +106,15 @@ def present(cluster: Cluster) -> Assignment:
         if one.vm in frame.vms and frame.origins[one.vm] != one.host
     }
     return Assignment(frame=frame, places=frame.origins, flights=flights)
+
+
+def end_of(cluster: Cluster, moves: Mapping[VmId, HostName]) -> Assignment:
+    """The cluster when what is in flight has landed, and these VMs are on these hosts.
+
+    What was accepted before is no move of this plan: such a VM starts from where it lands. A VM
+    that is not named stays. One that does not run has no place, whatever is said of it.
+    """
+    now = present(cluster)
+    frame = replace(now.frame, origins={**now.frame.origins, **now.flights})
+    wanted = {vm: host for vm, host in moves.items() if vm in frame.vms}
+    return Assignment(frame=frame, places={**frame.origins, **wanted})

@@ -1,14 +1,15 @@
 """So many VMs of a group are available: always, or even when any one host, rack or feed is lost."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from godwit.core.model import VmId, When
-from godwit.core.rules.assignment import Assignment
+from godwit.core.model import HostName, VmId, When
+from godwit.core.rules.assignment import Assignment, Frame
 from godwit.core.rules.breach import Breach
 from godwit.core.rules.rule import ClusterRule
+from godwit.core.rules.tally import Shape, ShapeTally, StillTally, Tally
 
 __all__ = ["Available"]
 
@@ -31,7 +32,7 @@ class Available(ClusterRule):
     def check(self, assignment: Assignment) -> Iterator[Breach]:
         """Yield one breach when there are too few."""
         frame = assignment.frame
-        running = sorted(vm for vm in self.vms if vm in frame.vms and frame.vms[vm].state.runs)
+        running = self._running(frame)
         if self.losing is not None and len(running) >= self.least:
             yield from self._after_a_loss(assignment, running, self.losing)
             return
@@ -52,6 +53,24 @@ class Available(ClusterRule):
             vms_available=left,
             vms_available_min=self.least,
         )
+
+    def tally(self, frame: Frame, places: Mapping[VmId, HostName]) -> Tally | None:
+        """Count those that are missing; without a loss no move that is done changes that."""
+        running, losing = self._running(frame), self.losing
+        if losing is None or len(running) < self.least:
+            return StillTally(float(max(0, self.least - len(running))))
+
+        def missing(shape: Shape) -> float:
+            return float(max(0, self.least - (shape.total - shape.highest))) if running else 0.0
+
+        return ShapeTally(
+            lambda _, host: frame.value(host, losing),
+            missing,
+            {vm: places[vm] for vm in running},
+        )
+
+    def _running(self, frame: Frame) -> list[VmId]:
+        return sorted(vm for vm in self.vms if vm in frame.vms and frame.vms[vm].state.runs)
 
     def _after_a_loss(
         self, assignment: Assignment, running: list[VmId], losing: str

@@ -1,13 +1,14 @@
 """Some VMs move together: when one changes its place, all of them do by the end of the plan."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from godwit.core.model import VmId, When
-from godwit.core.rules.assignment import HOST, Assignment
+from godwit.core.model import HostName, VmId, When
+from godwit.core.rules.assignment import HOST, Assignment, Frame
 from godwit.core.rules.breach import Breach
 from godwit.core.rules.rule import ClusterRule
+from godwit.core.rules.tally import ShapeTally, Tally
 
 __all__ = ["Bundle"]
 
@@ -44,8 +45,17 @@ class Bundle(ClusterRule):
             vms_stayed=len(stayed),
         )
 
+    def tally(self, frame: Frame, places: Mapping[VmId, HostName]) -> Tally | None:
+        """Count the fewer of those that have moved and those that have not."""
+        return ShapeTally(
+            lambda vm, host: self._elsewhere(frame, vm, host),
+            lambda shape: float(shape.total - shape.highest),
+            {vm: places[vm] for vm in self.vms & places.keys()},
+        )
+
     def _has_moved(self, assignment: Assignment, vm: VmId) -> bool:
-        place, frame = assignment.place(vm), assignment.frame
-        if place is None:
-            return True
-        return frame.value(place, self.by) != frame.value(frame.origins[vm], self.by)
+        place = assignment.place(vm)
+        return place is None or self._elsewhere(assignment.frame, vm, place)
+
+    def _elsewhere(self, frame: Frame, vm: VmId, host: HostName) -> bool:
+        return frame.value(host, self.by) != frame.value(frame.origins[vm], self.by)

@@ -4,15 +4,16 @@ A VM in flight takes its memory and its cores at both ends. What a host has to g
 less its reserve, and its cores times its overcommit; a rule may allow a smaller fraction of it.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import ClassVar
 
 from godwit.core.model import Host, HostName, Vm, VmId
-from godwit.core.rules.assignment import Assignment
+from godwit.core.rules.assignment import Assignment, Frame
 from godwit.core.rules.breach import Breach
 from godwit.core.rules.rule import ClusterRule
+from godwit.core.rules.tally import LoadTally, Tally
 from godwit.core.units import format_bytes, format_fraction
 
 __all__ = ["Capacity", "Resource", "holders_of"]
@@ -31,6 +32,8 @@ class Capacity(ClusterRule):
 
     KIND: ClassVar[str] = "capacity"
     SAYS: ClassVar[str] = "hosts promise no more than they have to give"
+    BY_PLACE: ClassVar[bool] = True
+    OF_HOSTS: ClassVar[bool] = True
 
     resource: Resource
     most_fraction: float = 1.0
@@ -47,6 +50,26 @@ class Capacity(ClusterRule):
             over = promised - has * self.most_fraction
             if over > 0:
                 yield self._breach(host, vms, has, promised, over)
+
+    def tally(self, frame: Frame, places: Mapping[VmId, HostName]) -> Tally | None:
+        """Add up what each host promises."""
+        has = {
+            name: self._has(frame.hosts[name])
+            for name in self.hosts & frame.hosts.keys()
+            if frame.hosts[name].observed is not None
+        }
+        needs = {vm: self._needs(frame.vms[vm]) for vm in places}
+        return LoadTally(
+            lambda vm, host: (host, needs[vm]) if host in has else None,
+            lambda host, promised, count: self._excess(has[host], promised, count),
+            places,
+        )
+
+    def _excess(self, has: float, promised: float, count: int) -> float:
+        over = promised - has * self.most_fraction
+        if over <= 0:
+            return 0.0
+        return over / has if has else float(count)
 
     def _has(self, host: Host) -> float:
         in_bytes = self.resource is Resource.MEMORY
@@ -73,7 +96,7 @@ class Capacity(ClusterRule):
         enough = next((one.name for one in smallest if self._needs(one) >= over), None)
         unit = "bytes" if self.resource is Resource.MEMORY else "cores"
         return self.breach(
-            amount=over / has if has else float(len(vms)),
+            amount=self._excess(has, promised, len(vms)),
             why=f"{host.name} promises {self._said(promised)} of {self.resource.value} to"
             f" {len(vms)} VMs, {self._said(over)} more than the {self._said(allowed)} allowed"
             + share,

@@ -15,7 +15,7 @@ from godwit.core.model import Cluster, HostName, Rule, VmId
 from godwit.core.rules.affinity import Affinity
 from godwit.core.rules.allowed import Limits, limits_of
 from godwit.core.rules.anti_affinity import AntiAffinity
-from godwit.core.rules.assignment import HOST, Frame, frame_of
+from godwit.core.rules.assignment import HOST, Frame, end_of
 from godwit.core.rules.available import Available
 from godwit.core.rules.bundle import Bundle
 from godwit.core.rules.spread import Spread
@@ -55,7 +55,7 @@ class _Case:
 def contradictions_of(rules: Iterable[Rule], cluster: Cluster) -> tuple[Contradiction, ...]:
     """Return every contradiction among the hard rules, in an order that is always the same."""
     hard = tuple(one for one in rules if one.hard)
-    frame = frame_of(cluster)
+    frame = end_of(cluster, {}).frame
     case = _Case(
         frame=frame, rules=hard, limits=limits_of(hard, frame), together=_together(hard, frame)
     )

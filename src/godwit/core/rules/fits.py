@@ -4,16 +4,17 @@ CPU, machine type, storage and network reach, huge pages, NUMA, maintenance, and
 answers at all. A VM that stays where it runs has shown that it can.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from godwit.core.model import HostName, Vm
+from godwit.core.model import HostName, Vm, VmId
 from godwit.core.plan import Refusal
 from godwit.core.rules.assignment import Assignment, Frame
 from godwit.core.rules.breach import Breach
 from godwit.core.rules.placement import HostRule, Placement, VmRule
 from godwit.core.rules.rule import ClusterRule, Objection, PairRule
+from godwit.core.rules.tally import EachTally, Tally
 
 __all__ = ["Fits", "Movable"]
 
@@ -46,6 +47,7 @@ class Movable(ClusterRule):
 
     KIND: ClassVar[str] = "movable"
     SAYS: ClassVar[str] = "a VM that is moved can be moved live"
+    BY_PLACE: ClassVar[bool] = True
 
     asks: VmRule
 
@@ -63,3 +65,14 @@ class Movable(ClusterRule):
                     hosts=assignment.hosts_of(vm),
                     vms=[vm],
                 )
+
+    def tally(self, frame: Frame, places: Mapping[VmId, HostName]) -> Tally | None:
+        """Count the VMs that are away from where they were and can't be moved."""
+        stuck = {
+            vm for vm in self.vms & places.keys() if self.asks.check(frame.vms[vm]) is not None
+        }
+
+        def is_wrong(vm: VmId, host: HostName) -> bool:
+            return vm in stuck and host != frame.origins[vm]
+
+        return EachTally(is_wrong, {vm: places[vm] for vm in self.vms & places.keys()})

@@ -1,12 +1,14 @@
 """At most so many VMs of a group are in flight at once: each stands still for a moment."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from godwit.core.rules.assignment import Assignment
+from godwit.core.model import HostName, VmId
+from godwit.core.rules.assignment import Assignment, Frame
 from godwit.core.rules.breach import Breach
 from godwit.core.rules.rule import ClusterRule
+from godwit.core.rules.tally import StillTally, Tally
 
 __all__ = ["InFlight"]
 
@@ -35,3 +37,8 @@ class InFlight(ClusterRule):
             vms_in_flight=len(flying),
             vms_in_flight_max=self.most,
         )
+
+    def tally(self, frame: Frame, places: Mapping[VmId, HostName]) -> Tally | None:
+        """Nothing flies at the end."""
+        del frame, places
+        return StillTally(0.0)

@@ -10,6 +10,7 @@ from godwit.core.rules.anti_affinity import AntiAffinity
 from godwit.core.rules.capacity import Capacity, Resource
 from godwit.core.rules.drained import Drained
 from godwit.core.rules.fits import Fits, Movable
+from godwit.core.rules.huge_pages import HugePages
 from godwit.core.rules.placement import HostRule, VmRule
 
 __all__ = ["MAINTENANCE_PRICE", "SPARE_PRICE", "in_force"]
@@ -32,6 +33,7 @@ def in_force(
     built_in: list[Rule] = [
         Capacity(name=one.value, resource=one, vms=vms, hosts=hosts) for one in Resource
     ]
+    built_in.append(HugePages(name="huge_pages", vms=vms, hosts=hosts))
     built_in += [Movable(name=one.name, asks=one, vms=vms, hosts=hosts) for one in vm_rules]
     built_in += [Fits(name=one.name, asks=one, vms=vms, hosts=hosts) for one in host_rules]
     resting = frozenset(one.name for one in cluster.hosts if one.record.in_maintenance)

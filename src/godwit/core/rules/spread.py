@@ -1,14 +1,15 @@
 """The VMs of a group are spread evenly over the values of a label, and over enough of them."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
 from godwit.core.model import HostName, VmId, When
-from godwit.core.rules.assignment import HOST, Assignment
+from godwit.core.rules.assignment import HOST, Assignment, Frame
 from godwit.core.rules.breach import Breach
 from godwit.core.rules.rule import ClusterRule
+from godwit.core.rules.tally import Shape, ShapeTally, StillTally, Tally
 
 __all__ = ["Spread"]
 
@@ -38,14 +39,37 @@ class Spread(ClusterRule):
         # A host that nobody labelled is no place to spread over.
         counted = {vm: host for vm, host in places.items() if frame.has_value(host, self.by)}
         counts = Counter(frame.value(host, self.by) for host in counted.values())
-        usable = {
+        usable = self._usable(frame)
+        if self.most_skew is not None and usable:
+            yield from self._skewed(assignment, counted, counts, usable)
+        yield from self._too_few(counts, places, usable)
+
+    def tally(self, frame: Frame, places: Mapping[VmId, HostName]) -> Tally | None:
+        """Count the skew beyond what is allowed, and the values that are missing."""
+        ours = {vm: places[vm] for vm in self.vms & places.keys()}
+        usable = self._usable(frame)
+        if not ours:
+            return StillTally(0.0)
+
+        def amount(shape: Shape) -> float:
+            missing = max(0, self.least_values - shape.used)
+            if self.most_skew is None or not usable:
+                return float(missing)
+            return float(missing + max(0, shape.highest - shape.lowest - self.most_skew))
+
+        return ShapeTally(
+            lambda _, host: frame.value(host, self.by) if frame.has_value(host, self.by) else None,
+            amount,
+            ours,
+            usable,
+        )
+
+    def _usable(self, frame: Frame) -> set[str]:
+        return {
             frame.value(host, self.by)
             for host in frame.usable(self.hosts)
             if frame.has_value(host, self.by)
         }
-        if self.most_skew is not None and usable:
-            yield from self._skewed(assignment, counted, counts, usable)
-        yield from self._too_few(counts, places, usable)
 
     def _skewed(
         self,
