@@ -12,7 +12,8 @@ class Rule(Reply):
     """A rule in force, with how many VMs and hosts it speaks of.
 
     ``origin`` says who declared it. ``price`` is what it costs for each unit by which it is broken;
-    a hard rule has none. ``terms`` are what it says beyond that, for people.
+    a hard rule has none. ``terms`` are what it says beyond that, for people. ``is_idle`` says that
+    somebody declared it and that it speaks of no VM, or of no host.
     """
 
     name: str
@@ -24,6 +25,7 @@ class Rule(Reply):
     when: str
     vm_count: int
     host_count: int
+    is_idle: bool
     terms: dict[str, str]
 
 
@@ -118,5 +120,6 @@ def _rule(rule: rules.ClusterRule) -> Rule:
         when=rule.when.value,
         vm_count=len(rule.vms),
         host_count=len(rule.hosts),
+        is_idle=rules.is_idle(rule),
         terms=rules.terms_of(rule),
     )

@@ -28,6 +28,12 @@ def show_rules_check(screen: Screen, found: wire.RulesCheck) -> None:
         silent = join_names(found.unread)
         screen.line(f"Not known, no answer: {silent} and the VMs there.", style="yellow")
         screen.line()
+    for rule in found.rules:
+        if rule.is_idle:
+            whom = "no host" if rule.vm_count else "no VM"
+            screen.line(f"{rule.name!r} ({rule.origin}) speaks of {whom}.", style="yellow")
+            screen.line("Mend its names or labels, if that is not meant.", indent=4)
+            screen.line()
     rows = [
         (one.name, one.kind, _strength(one), _terms(one), f"{one.vm_count}", one.when, one.origin)
         for one in found.rules

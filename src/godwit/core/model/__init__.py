@@ -31,10 +31,11 @@ from godwit.core.model.knowledge import (
 from godwit.core.model.policy import Probe, VmPolicy
 from godwit.core.model.presence import Presence, RunState, VmSighting
 from godwit.core.model.rounds import Progress, Round, Sample
-from godwit.core.model.rule import Rule, When
+from godwit.core.model.rule import BUILT_IN, Rule, When
 from godwit.core.model.vm import Blocker, Disk, DiskKind, Nic, Vm
 
 __all__ = [
+    "BUILT_IN",
     "Blocker",
     "Calibration",
     "Cluster",

@@ -2,10 +2,14 @@
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import Final
 
 from godwit.core.model.ids import HostName, VmId
 
-__all__ = ["Rule", "When"]
+__all__ = ["BUILT_IN", "Rule", "When"]
+
+#: The origin of what Godwit itself wants.
+BUILT_IN: Final = "built in"
 
 
 class When(Enum):
@@ -26,14 +30,9 @@ class Rule:
     """
 
     name: str
-    origin: str = "built in"
+    origin: str = BUILT_IN
     hard: bool = True
     price: float = 1.0
     when: When = When.ALWAYS
     vms: frozenset[VmId] = frozenset()
     hosts: frozenset[HostName] = frozenset()
-
-    @property
-    def strength(self) -> str:
-        """``hard``, or ``soft`` with its price."""
-        return "hard" if self.hard else f"soft, {self.price:g} each"

@@ -59,7 +59,7 @@ from godwit.core.rules.bundle import Bundle
 from godwit.core.rules.capacity import Capacity, Resource
 from godwit.core.rules.contradictions import Contradiction, contradictions_of
 from godwit.core.rules.drained import Drained
-from godwit.core.rules.examining import Examination, examine, terms_of
+from godwit.core.rules.examining import Examination, examine, is_idle, terms_of
 from godwit.core.rules.fits import Fits, Movable
 from godwit.core.rules.groups import GroupRule, resolve_groups
 from godwit.core.rules.huge_pages import HugePages
@@ -125,6 +125,7 @@ __all__ = [
     "end_of",
     "examine",
     "frame_of",
+    "is_idle",
     "present",
     "price_of",
     "refusals_of",

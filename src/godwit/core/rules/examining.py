@@ -4,14 +4,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from enum import Enum
 
-from godwit.core.model import Cluster, Rule
+from godwit.core.model import BUILT_IN, Cluster, Rule
 from godwit.core.rules.assignment import present
 from godwit.core.rules.breach import Breach
 from godwit.core.rules.contradictions import Contradiction, contradictions_of
 from godwit.core.rules.judging import breaches_of
 from godwit.core.units import format_fraction, format_rate
 
-__all__ = ["Examination", "examine", "terms_of"]
+__all__ = ["Examination", "examine", "is_idle", "terms_of"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +34,11 @@ def examine(rules: Iterable[Rule], cluster: Cluster) -> Examination:
         contradictions=contradictions_of(held, cluster),
         breaches=breaches_of(held, present(cluster), at_end=True),
     )
+
+
+def is_idle(rule: Rule) -> bool:
+    """Whether somebody declared it and it speaks of no VM, or of no host: a slip, as a rule."""
+    return rule.origin != BUILT_IN and not (rule.vms and rule.hosts)
 
 
 def terms_of(rule: Rule) -> dict[str, str]:
