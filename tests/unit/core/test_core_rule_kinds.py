@@ -42,6 +42,8 @@ from godwit.core.rules import (
     InFlight,
     KeepOff,
     Movable,
+    NumaCells,
+    OneName,
     Pinned,
     Quarantine,
     Resource,
@@ -121,6 +123,28 @@ def paged(*asked: tuple[str, int, int]) -> Cluster:
         [host("h1"), host("h2", numa=(full,)), host("h3", numa=(cell,))],
         [vm(name, memory_bytes=gib * GIB, huge_page_bytes=size) for name, gib, size in asked],
     )
+
+
+def bound(*gib: int) -> Cluster:
+    """VMs of that many GiB on h1, bound to cell 0; that of h2 has 16 GiB."""
+    cell = NumaCell(number=0, memory_bytes=16 * GIB, cores=8)
+    return cluster(
+        [host("h1"), host("h2", numa=(cell,))],
+        [
+            vm(f"web{n}", memory_bytes=one * GIB, numa_cells=frozenset({0}))
+            for n, one in enumerate(gib, start=1)
+        ],
+    )
+
+
+TWINS = cluster(
+    HOSTS,
+    [
+        *(vm("twin", on, id=VmId(f"id-{name}")) for name, on in (("a", "h1"), ("b", "h2"))),
+        vm("resting", "h1", id=VmId("id-off"), state=RunState.SHUT_OFF),
+        vm("resting", "h2", id=VmId("id-c")),
+    ],
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -309,13 +333,36 @@ SCENES: dict[str, list[Scene]] = {
             accepted=at("web1:h2 web2:h2", seen=paged(("web1", 4, 2 * MIB), ("web2", 4, 0))),
             rejected=at("web1:h2 web2:h2", seen=paged(("web1", 4, 2 * MIB), ("web2", 6, 0))),
             amount=0.25,
-            words=("h2 has 8.0 GiB", "pages of 2.0 MiB", "web1, web2 need 10.0 GiB"),
+            words=("h2 has 8.0 GiB", "pages of 2.0 MiB", "web1, web2 ask for 10.0 GiB"),
         ),
         Scene(
             rule=HugePages(name="none there", vms=ids("web1"), hosts=ALL),
             accepted=at("", seen=paged(("web1", 4, 0))),
             rejected=at("", flying="web1:h3", seen=paged(("web1", 4, 0))),
-            words=("h3 has 0 B in huge pages", "web1 need 4.0 GiB"),
+            words=("h3 has 0 B in huge pages", "web1 ask for 4.0 GiB"),
+        ),
+    ],
+    "numa-cells": [
+        Scene(
+            rule=NumaCells(name="numa_cells", vms=ids("web1", "web2"), hosts=ALL),
+            accepted=at("web1:h2 web2:h2", seen=bound(8, 8)),
+            rejected=at("web1:h2 web2:h2", seen=bound(8, 12)),
+            amount=0.25,
+            words=("h2 has 16.0 GiB in NUMA cells 0", "web1, web2 ask for 20.0 GiB"),
+        )
+    ],
+    "one-name": [
+        Scene(
+            rule=OneName(name="identity", vms=WEB, hosts=ALL),
+            accepted=at("a:h3 b:h2 c:h4", seen=TWINS),
+            rejected=at("a:h3 b:h3 c:h4", seen=TWINS),
+            words=("h3 would have 2 VMs named twin",),
+        ),
+        Scene(
+            rule=OneName(name="defined there", vms=WEB, hosts=ALL),
+            accepted=at("b:h3", seen=TWINS),
+            rejected=at("", flying="c:h1", seen=TWINS),
+            words=("h1 would have 2 VMs named resting",),
         ),
     ],
     "n+1": [

@@ -38,7 +38,7 @@ from godwit.daemon.settings import load_settings
 
 DOCUMENT = Path(__file__).resolve().parents[3] / "docs" / "rules.md"
 #: Kinds that Godwit brings itself and that have nothing to declare.
-BUILT_IN = {"fits", "movable", "huge-pages"}
+BUILT_IN = {"fits", "movable", "huge-pages", "numa-cells", "one-name"}
 
 
 def read(folder: Path, text: str) -> tuple[DeclaredRule, ...]:

@@ -1,7 +1,6 @@
 """Goal: the rules that a site declares are bound at each reading, and no move breaks them."""
 
 import pytest
-from tests.unit.engine.stage import A, B, C, Stage, guest
 
 from godwit.core.errors import NoDestination
 from godwit.core.model import VmId
@@ -10,11 +9,11 @@ from godwit.core.rules import (
     AntiAffinity,
     DeclaredRule,
     KeepOff,
-    Pinned,
     Selection,
     examine,
     rules_in_force,
 )
+from tests.unit.engine.stage import A, B, C, Stage, guest
 
 WEB, DB = VmId("uuid-of-web"), VmId("uuid-of-db")
 
@@ -46,17 +45,3 @@ async def test_a_move_that_a_rule_forbids_is_not_planned(stage: Stage) -> None:
     assert "web is to keep off b (rule 'tenants')" in caught.value.evidence
     plan = await controller.plan_migration("web", destination=None, settings=PauseSettings())
     assert plan.moves[0].destination == C
-
-
-async def test_a_rule_that_came_after_the_plan_holds_at_the_start(stage: Stage) -> None:
-    stage.world.add_guest("a", guest())
-    before = await stage.start()
-    plan = await before.plan_migration("web", destination=B, settings=PauseSettings())
-    await stage.kill()
-    pinned = DeclaredRule(rule=Pinned(name="stay"), vms=Selection(patterns=("web",)))
-    after = await stage.start(site_rules=(pinned,))
-    (migration_id,) = (await after.accept(plan.id)).migrations
-    ended = await stage.settled(after, migration_id)
-    assert ended.failure is not None
-    assert "web is pinned to a (rule 'stay')" in ended.failure.evidence
-    stage.assert_runs_once("web", "a")

@@ -63,10 +63,12 @@ from godwit.core.rules.examining import Examination, examine, is_idle, terms_of
 from godwit.core.rules.fits import Fits, Movable
 from godwit.core.rules.groups import GroupRule, resolve_groups
 from godwit.core.rules.huge_pages import HugePages
+from godwit.core.rules.identity import OneName
 from godwit.core.rules.in_flight import InFlight
 from godwit.core.rules.in_force import in_force
 from godwit.core.rules.judging import breaches_of, price_of
 from godwit.core.rules.keep_off import KeepOff
+from godwit.core.rules.numa import NumaCells
 from godwit.core.rules.pinned import Pinned
 from godwit.core.rules.placement import HostRule, Placement, VmRule
 from godwit.core.rules.policies import PolicyRule, apply_policy_rules, rule_that_says
@@ -106,6 +108,8 @@ __all__ = [
     "InFlight",
     "KeepOff",
     "Movable",
+    "NumaCells",
+    "OneName",
     "PairRule",
     "Pinned",
     "Placement",
@@ -177,6 +181,8 @@ KINDS: Final[dict[str, type[ClusterRule]]] = {
         Capacity,
         Bandwidth,
         HugePages,
+        NumaCells,
+        OneName,
         Absorb,
         Fits,
         Movable,
@@ -185,6 +191,7 @@ KINDS: Final[dict[str, type[ClusterRule]]] = {
 
 #: Those of them that an assignment judges in a way of its own.
 _BY_ASSIGNMENT: Final = (
+    identity.RULE,
     affinity.RULE,
     anti_affinity.RULE,
     memory.RULE,

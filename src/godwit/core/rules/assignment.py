@@ -1,6 +1,7 @@
 """Who is where: what the rules about several VMs judge, at one instant of a plan or at its end."""
 
 from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 
 from godwit.core.model import Cluster, Host, HostName, Vm, VmId
@@ -13,12 +14,18 @@ HOST = "host"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Frame:
-    """A cluster, prepared for questions: its active VMs, where they run now, its hosts."""
+    """A cluster, prepared for questions: its active VMs, where they run now, its hosts.
+
+    ``fit`` are the hosts that answer and are not in maintenance. ``labels`` says for each label
+    which hosts have it, and with which value.
+    """
 
     cluster: Cluster
     vms: Mapping[VmId, Vm]
     origins: Mapping[VmId, HostName]
     hosts: Mapping[HostName, Host]
+    fit: frozenset[HostName]
+    labels: Mapping[str, Mapping[HostName, str]]
 
     def names(self, ids: Iterable[VmId]) -> str:
         """The names of VMs, for people: sorted, and not more than a line of them."""
@@ -33,33 +40,40 @@ class Frame:
         """
         if by == HOST or host not in self.hosts:
             return host
-        return self.hosts[host].record.labels.get(by, f"{host} (no {by})")
+        return self.labels.get(by, {}).get(host, f"{host} (no {by})")
 
     def has_value(self, host: HostName, by: str) -> bool:
         """Whether somebody said which place a host is."""
-        return by == HOST or (host in self.hosts and by in self.hosts[host].record.labels)
+        return by == HOST or host in self.labels.get(by, {})
 
-    def usable(self, hosts: Iterable[HostName]) -> tuple[HostName, ...]:
+    def values(self, hosts: Iterable[HostName], by: str) -> set[str]:
+        """The places that these hosts are, as far as somebody said it."""
+        if by == HOST:
+            return set(hosts)
+        labelled = self.labels.get(by, {})
+        return {labelled[one] for one in hosts if one in labelled}
+
+    def usable(self, hosts: AbstractSet[HostName]) -> tuple[HostName, ...]:
         """Those of the hosts that answer and are not in maintenance, sorted."""
-        return tuple(
-            sorted(
-                name
-                for name in hosts
-                if name in self.hosts
-                and self.hosts[name].is_known
-                and not self.hosts[name].record.in_maintenance
-            )
-        )
+        return tuple(sorted(hosts & self.fit))
 
 
 def frame_of(cluster: Cluster) -> Frame:
     """Prepare a cluster for questions."""
     vms = {one.id: one for one in cluster.vms if one.is_active}
+    labels: dict[str, dict[HostName, str]] = {}
+    for host in cluster.hosts:
+        for name, value in host.record.labels.items():
+            labels.setdefault(name, {})[host.name] = value
     return Frame(
         cluster=cluster,
         vms=vms,
         origins={one.id: one.host for one in vms.values()},
         hosts={one.name: one for one in cluster.hosts},
+        fit=frozenset(
+            one.name for one in cluster.hosts if one.is_known and not one.record.in_maintenance
+        ),
+        labels=labels,
     )
 
 

@@ -60,11 +60,13 @@ class Available(ClusterRule):
         if losing is None or len(running) < self.least:
             return StillTally(float(max(0, self.least - len(running))))
 
+        counted = frozenset(running)
+
         def missing(shape: Shape) -> float:
             return float(max(0, self.least - (shape.total - shape.highest))) if running else 0.0
 
         return ShapeTally(
-            lambda _, host: frame.value(host, losing),
+            lambda vm, host: frame.value(host, losing) if vm in counted else None,
             missing,
             {vm: places[vm] for vm in running},
         )

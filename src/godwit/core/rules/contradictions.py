@@ -220,7 +220,14 @@ def _too_many_apart(case: _Case) -> Iterator[Contradiction]:
                 values_there=len(values),
             )
             continue
-        choices = {vm: sorted(case.values(case.limits.allowed(vm), rule.by)) for vm in vms}
+        limited = [vm for vm in vms if vm in case.limits.by_vm]
+        if not limited:
+            continue  # each may be anywhere, and there are enough places
+        anywhere = sorted(values)
+        choices = {
+            vm: sorted(case.values(case.limits.allowed(vm), rule.by)) if vm in limited else anywhere
+            for vm in vms
+        }
         placed = _matched(choices)
         if len(placed) < len(vms):
             left_over = [one for one in vms if one not in placed]

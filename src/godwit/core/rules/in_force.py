@@ -11,6 +11,8 @@ from godwit.core.rules.capacity import Capacity, Resource
 from godwit.core.rules.drained import Drained
 from godwit.core.rules.fits import Fits, Movable
 from godwit.core.rules.huge_pages import HugePages
+from godwit.core.rules.identity import OneName
+from godwit.core.rules.numa import NumaCells
 from godwit.core.rules.placement import HostRule, VmRule
 
 __all__ = ["MAINTENANCE_PRICE", "SPARE_PRICE", "in_force"]
@@ -33,7 +35,11 @@ def in_force(
     built_in: list[Rule] = [
         Capacity(name=one.value, resource=one, vms=vms, hosts=hosts) for one in Resource
     ]
-    built_in.append(HugePages(name="huge_pages", vms=vms, hosts=hosts))
+    built_in += [
+        OneName(name="identity", vms=vms, hosts=hosts),
+        HugePages(name="huge_pages", vms=vms, hosts=hosts),
+        NumaCells(name="numa_cells", vms=vms, hosts=hosts),
+    ]
     built_in += [Movable(name=one.name, asks=one, vms=vms, hosts=hosts) for one in vm_rules]
     built_in += [Fits(name=one.name, asks=one, vms=vms, hosts=hosts) for one in host_rules]
     resting = frozenset(one.name for one in cluster.hosts if one.record.in_maintenance)

@@ -4,13 +4,17 @@ libvirt carries the binding over as it is: cell 1 here becomes cell 1 there. A h
 tell its cells is unknown: that is a warning, not a refusal.
 """
 
-from typing import Final
+from collections.abc import Hashable
+from dataclasses import dataclass
+from typing import ClassVar, Final
 
+from godwit.core.model import Host, Vm
 from godwit.core.plan import Refusal
 from godwit.core.rules.placement import HostRule, Placement
+from godwit.core.rules.pool import PoolRule
 from godwit.core.units import format_bytes
 
-__all__ = ["RULE"]
+__all__ = ["RULE", "NumaCells"]
 
 
 def _cells(numbers: frozenset[int]) -> str:
@@ -54,3 +58,32 @@ def _unknown(placement: Placement) -> str | None:
 RULE: Final = HostRule(
     name="numa", says="the host has the NUMA cells", check=_check, unknown=_unknown
 )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NumaCells(PoolRule):
+    """VMs that are bound to the same cells of a host do not ask for more than these have.
+
+    That a host has no such cells is a reason against each VM alone, and told there.
+    """
+
+    KIND: ClassVar[str] = "numa-cells"
+    SAYS: ClassVar[str] = "NUMA cells have the memory of the VMs that are bound to them"
+
+    def pool(self, vm: Vm, host: Host) -> Hashable | None:
+        """The cells, as a set."""
+        if not vm.numa_cells or host.observed is None or host.observed.numa is None:
+            return None
+        there = {one.number for one in host.observed.numa}
+        return vm.numa_cells if vm.numa_cells <= there else None
+
+    def has_bytes(self, host: Host, pool: Hashable) -> int:
+        """The memory of all of them."""
+        assert host.observed is not None, "a host that was not read has no pool"
+        assert isinstance(pool, frozenset), "as it was made"
+        return sum(one.memory_bytes for one in host.observed.numa or () if one.number in pool)
+
+    def words(self, pool: Hashable) -> tuple[str, str]:
+        """Name the cells."""
+        assert isinstance(pool, frozenset), "as it was made"
+        return f"in NUMA cells {_cells(pool)}", "bind a VM to more cells"

@@ -39,7 +39,7 @@ class Spread(ClusterRule):
         # A host that nobody labelled is no place to spread over.
         counted = {vm: host for vm, host in places.items() if frame.has_value(host, self.by)}
         counts = Counter(frame.value(host, self.by) for host in counted.values())
-        usable = self._usable(frame)
+        usable = frame.values(self.hosts & frame.fit, self.by)
         if self.most_skew is not None and usable:
             yield from self._skewed(assignment, counted, counts, usable)
         yield from self._too_few(counts, places, usable)
@@ -47,7 +47,7 @@ class Spread(ClusterRule):
     def tally(self, frame: Frame, places: Mapping[VmId, HostName]) -> Tally | None:
         """Count the skew beyond what is allowed, and the values that are missing."""
         ours = {vm: places[vm] for vm in self.vms & places.keys()}
-        usable = self._usable(frame)
+        usable = frame.values(self.hosts & frame.fit, self.by)
         if not ours:
             return StillTally(0.0)
 
@@ -63,13 +63,6 @@ class Spread(ClusterRule):
             ours,
             usable,
         )
-
-    def _usable(self, frame: Frame) -> set[str]:
-        return {
-            frame.value(host, self.by)
-            for host in frame.usable(self.hosts)
-            if frame.has_value(host, self.by)
-        }
 
     def _skewed(
         self,
