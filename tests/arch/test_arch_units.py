@@ -43,6 +43,7 @@ UNITLESS = {
     "Estimate.count": _COUNT,
     "Estimate.value": _OWNER,
     "Forecast.converges": _CHANCE,
+    "Change.by": "what the rule counts, as in Breach.amount",
     "Forecast.keeps_promise": _CHANCE,
     "ForecastInputs.vcpus": _COUNT,
     "HostRecord.cores_overcommit": "a ratio: vCPUs for each core",

@@ -51,8 +51,10 @@ from godwit.core.rules import (
     Spread,
     StayWithin,
     breaches_of,
+    is_idle,
     present,
     price_of,
+    rules_in_force,
 )
 from godwit.core.units import GIB, MIB
 from tests.unit.core.builders import cluster, host, promise, vm
@@ -524,3 +526,26 @@ class TestTheEdges:
         said = [one.why for one in found(rule, present(seen)) if one.hosts == (HostName("h1"),)]
         assert len(said) == 1
         assert "in pieces" in said[0]
+
+    def test_a_host_that_has_nothing_to_give_counts_the_vms_it_promised_it_to(self) -> None:
+        none_left = host("h1", memory_total_bytes=GIB, memory_reserve_bytes=GIB)
+        rule = Capacity(name="memory", resource=Resource.MEMORY, hosts=hosts("h1"))
+        (breach,) = found(rule, present(cluster([none_left], [vm("web1"), vm("web2")])))
+        assert breach.amount == 2.0
+
+    def test_cells_that_a_host_lacks_are_told_of_each_vm_and_no_pool(self) -> None:
+        seen = bound(8)
+        assert found(NumaCells(name="cells", hosts=ALL), at("web1:h1", seen=seen)) == ()
+        other = [replace(one, numa_cells=frozenset({0, 3})) for one in seen.vms]
+        away = at("web1:h2", seen=replace(seen, vms=tuple(other)))
+        assert found(NumaCells(name="cells", hosts=ALL), away) == ()
+        numa = next(one for one in HOST_RULES if one.name == "numa")
+        (breach,) = found(Fits(name="numa", asks=numa, vms=ids("web1"), hosts=ALL), away)
+        assert "h2 has no 3" in breach.why
+
+    def test_what_godwit_brings_itself_is_never_idle(self) -> None:
+        empty = cluster([], [])
+        assert not any(is_idle(one) for one in rules_in_force(empty))
+        assert is_idle(Pinned(name="stay", origin="[[rule]] 1"))
+        assert is_idle(KeepOff(name="off", origin="[[rule]] 1", vms=WEB))
+        assert not is_idle(KeepOff(name="off", origin="[[rule]] 1", vms=WEB, hosts=ALL))
