@@ -28,7 +28,15 @@ from godwit.core.model import (
 )
 from godwit.core.plan import Refusal
 from godwit.core.planner import choose_destination
-from godwit.core.rules import HOST_RULES, VM_RULES, GroupRule, KeepOff, resolve_groups
+from godwit.core.rules import (
+    HOST_RULES,
+    LONE_RULES,
+    VM_RULES,
+    Affinity,
+    GroupRule,
+    KeepOff,
+    resolve_groups,
+)
 from godwit.core.units import GIB, MIB
 from tests.unit.core.builders import cluster, group, host, promise, vm
 
@@ -98,6 +106,13 @@ def kept_off(name: str) -> Cluster:
     """The site wants web1 kept off a host."""
     keep_off = KeepOff(name="tenants", vms=frozenset({vm().id}), hosts=frozenset({HostName(name)}))
     return replace(two(), rules=(keep_off,))
+
+
+def one_host(*names: str) -> Cluster:
+    """The site wants these on one host; web2 is on h2 and web3 with web1 on h1."""
+    vms = frozenset(vm(one).id for one in names)
+    seen = cluster([host("h1"), host("h2")], [vm("web1"), vm("web2", "h2"), vm("web3")])
+    return replace(seen, rules=(Affinity(name="shop", vms=vms, hosts=frozenset({H1, H2})),))
 
 
 #: rule -> (accepted, refused, words that the refusal must contain)
@@ -198,7 +213,14 @@ SCENES: dict[str, tuple[Scene, Scene, tuple[str, ...]]] = {
         Scene(cluster=kept_off("h2")),
         ("web1", "h2", "'tenants'"),
     ),
+    "declared_together": (
+        Scene(cluster=one_host("web1", "web2")),
+        Scene(cluster=one_host("web1", "web3")),
+        ("web1", "web3", "'shop'"),
+    ),
 }
+#: A rule of the site is told under its kind.
+KINDS_OF_THE_SITE = {"declared": "keep_off", "declared_together": "affinity"}
 NAMES = [one.name for one in VM_RULES + HOST_RULES]
 each_rule = pytest.mark.parametrize("name", NAMES)
 
@@ -219,7 +241,7 @@ def test_the_accepted_scene_is_refused_by_no_rule(name: str) -> None:
 def test_the_refused_scene_is_refused_by_this_rule_alone_with_evidence(name: str) -> None:
     _, refused, words = SCENES[name]
     (refusal,) = refused.refusals()
-    assert refusal.rule == ("keep_off" if name == "declared" else name), "a site's has its kind"
+    assert refusal.rule == KINDS_OF_THE_SITE.get(name, name)
     for word in words:
         assert word in refusal.why
     assert len(refusal.remedy) > 10
@@ -238,6 +260,18 @@ def test_without_its_rule_the_refused_scene_goes_through(
     monkeypatch.setattr("godwit.core.planner.place.VM_RULES", vms)
     _, refused, _ = SCENES[name]
     assert refused.refusals() == ()
+
+
+def test_the_lone_rules_are_those_that_no_other_vm_changes() -> None:
+    others = {one.name for one in HOST_RULES} - {one.name for one in LONE_RULES}
+    assert others == {
+        "affinity",
+        "anti_affinity",
+        "memory",
+        "cores",
+        "huge_pages",
+        "declared_together",
+    }
 
 
 class TestAvailability:

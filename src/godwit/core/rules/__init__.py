@@ -11,6 +11,7 @@ For whoever makes or checks a plan::
     contradictions_of(rules, cluster)                # before planning: what can't be kept together
     breaches_of(rules, end_of(cluster, {vm: host}), at_end=True)         # a whole end, in words
     breaches_of(rules, replace(present(cluster), flights={vm: host}), at_end=False)   # an instant
+    LONE_RULES                       # those of HOST_RULES that do not depend on where others go
 
     standing = Standing(rules, cluster)              # the same end, move by move
     effect = standing.weigh(vm, host)                # O(rules touched): is_refused, price, changes
@@ -83,6 +84,7 @@ from godwit.core.rules.stay_within import StayWithin
 __all__ = [
     "HOST_RULES",
     "KINDS",
+    "LONE_RULES",
     "VM_RULES",
     "Absorb",
     "Affinity",
@@ -159,7 +161,24 @@ HOST_RULES: Final[tuple[HostRule, ...]] = (
     cores.RULE,
     huge_pages.RULE,
     numa.RULE,
-    declared.RULE,
+    declared.ALONE,
+    declared.TOGETHER,
+)
+
+#: Those of them whose answer does not change with where other VMs go: for whoever follows the
+#: others instant by instant.
+LONE_RULES: Final[tuple[HostRule, ...]] = tuple(
+    one
+    for one in HOST_RULES
+    if one
+    not in (
+        anti_affinity.RULE,
+        affinity.RULE,
+        memory.RULE,
+        cores.RULE,
+        huge_pages.RULE,
+        declared.TOGETHER,
+    )
 )
 
 #: The kinds of rules about an assignment, by the word for each.
@@ -189,15 +208,9 @@ KINDS: Final[dict[str, type[ClusterRule]]] = {
     )
 }
 
-#: Those of them that an assignment judges in a way of its own.
-_BY_ASSIGNMENT: Final = (
-    identity.RULE,
-    affinity.RULE,
-    anti_affinity.RULE,
-    memory.RULE,
-    cores.RULE,
-    huge_pages.RULE,
-    declared.RULE,
+#: Those that have no rule over assignments of their own: a VM that comes is asked.
+_OF_NEWCOMERS: Final = tuple(
+    one for one in LONE_RULES if one not in (identity.RULE, declared.ALONE)
 )
 
 
@@ -223,5 +236,4 @@ def warnings_of(placement: Placement) -> tuple[str, ...]:
 
 def rules_in_force(cluster: Cluster) -> tuple[Rule, ...]:
     """Return every rule that holds for a cluster, ready for ``breaches_of``."""
-    asked = tuple(one for one in HOST_RULES if one not in _BY_ASSIGNMENT)
-    return in_force(cluster, asked, VM_RULES)
+    return in_force(cluster, _OF_NEWCOMERS, VM_RULES)

@@ -1,8 +1,10 @@
 """Who is where: what the rules about several VMs judge, at one instant of a plan or at its end."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections import ChainMap
+from collections.abc import Collection, Iterable, Mapping, MutableMapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
+from typing import cast
 
 from godwit.core.model import Cluster, Host, HostName, Vm, VmId
 
@@ -91,6 +93,11 @@ class Assignment:
     flights: Mapping[VmId, HostName] = field(default_factory=dict)
     either: Mapping[VmId, HostName] = field(default_factory=dict)
     undecided: frozenset[VmId] = frozenset()
+
+    def with_places(self, changed: Mapping[VmId, HostName]) -> "Assignment":
+        """The same with these VMs elsewhere. The others are looked up in this one, not copied."""
+        beneath = cast("MutableMapping[VmId, HostName]", self.places)  # only the first is written
+        return replace(self, places=ChainMap(dict(changed), beneath))
 
     def place(self, vm: VmId) -> HostName | None:
         """Where a VM runs; None when it does not, or nobody knows where it is going to."""

@@ -1,7 +1,8 @@
 """A move must not break a hard rule that the site declares, nor break one further.
 
-Judged twice: while the VM is in flight, when it holds room at both ends, and at the end, when all
-moves of the plan that were chosen before it are done.
+Rules about the VM and the host alone have one answer. The others are judged twice: while the VM is
+in flight, when it holds room at both ends, and at the end, when all moves of the plan that were
+chosen before it are done.
 """
 
 from dataclasses import replace
@@ -12,9 +13,9 @@ from godwit.core.plan import Refusal
 from godwit.core.rules.assignment import Assignment, present
 from godwit.core.rules.breach import Breach
 from godwit.core.rules.placement import HostRule, Placement
-from godwit.core.rules.rule import ClusterRule
+from godwit.core.rules.rule import ClusterRule, PairRule
 
-__all__ = ["RULE"]
+__all__ = ["ALONE", "TOGETHER"]
 
 
 def _during(placement: Placement, before: Assignment) -> Assignment:
@@ -28,11 +29,11 @@ def _during(placement: Placement, before: Assignment) -> Assignment:
 
 def _after(placement: Placement, before: Assignment) -> Assignment:
     """All is done that was chosen so far; where the others go that leave, nobody knows yet."""
-    places = {**before.places, **before.flights, **dict(placement.final_hosts)}
-    places |= {one.id: placement.host.name for one in placement.arriving}
-    places[placement.vm.id] = placement.host.name
+    changed = {**before.flights, **dict(placement.final_hosts)}
+    changed |= {one.id: placement.host.name for one in placement.arriving}
+    changed[placement.vm.id] = placement.host.name
     undecided = placement.leaving - {placement.vm.id} - dict(placement.final_hosts).keys()
-    return replace(before, places=places, flights={}, undecided=undecided)
+    return replace(before.with_places(changed), flights={}, undecided=undecided)
 
 
 def _broken(
@@ -46,15 +47,31 @@ def _broken(
     )
 
 
-def _check(placement: Placement) -> Refusal | None:
-    rules = [
+def _asked(placement: Placement) -> list[ClusterRule]:
+    return [
         rule
         for rule in placement.cluster.rules
         if isinstance(rule, ClusterRule) and rule.hard and placement.vm.id in rule.vms
     ]
+
+
+def _check_alone(placement: Placement) -> Refusal | None:
+    rules = [rule for rule in _asked(placement) if isinstance(rule, PairRule)]
     if not rules:
         return None
-    now = present(placement.cluster)
+    frame = (placement.now or present(placement.cluster)).frame
+    for rule in rules:
+        objection = rule.objection(frame, placement.vm, placement.host.name)
+        if objection is not None:
+            return _refuse(placement, rule, *objection)
+    return None
+
+
+def _check_together(placement: Placement) -> Refusal | None:
+    rules = [rule for rule in _asked(placement) if not isinstance(rule, PairRule)]
+    if not rules:
+        return None
+    now = placement.now or present(placement.cluster)
     # A migration of this VM that is accepted already holds its room: it is the one being judged.
     others = {vm: host for vm, host in now.flights.items() if vm != placement.vm.id}
     now = replace(now, flights=others)
@@ -64,12 +81,21 @@ def _check(placement: Placement) -> Refusal | None:
         if found is None and rule.when is When.ALWAYS:
             found = _broken(rule, placement, now, during)
         if found is not None:
-            return placement.refuse(
-                found.kind.replace("-", "_"), f"{found.why} (rule {rule.name!r})", found.remedy
-            )
+            return _refuse(placement, rule, found.why, found.remedy)
     return None
 
 
-RULE: Final = HostRule(
-    name="declared", says="the move breaks no hard rule of the site", check=_check
+def _refuse(placement: Placement, rule: ClusterRule, why: str, remedy: str) -> Refusal:
+    return placement.refuse(rule.KIND.replace("-", "_"), f"{why} (rule {rule.name!r})", remedy)
+
+
+ALONE: Final = HostRule(
+    name="declared",
+    says="the site lets the VM be on the host, whoever else is there",
+    check=_check_alone,
+)
+TOGETHER: Final = HostRule(
+    name="declared_together",
+    says="the move breaks no hard rule of the site about several VMs",
+    check=_check_together,
 )

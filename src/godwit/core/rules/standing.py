@@ -4,9 +4,8 @@ Rules are indexed by the VMs and hosts that they touch, and each keeps a tally: 
 takes time for the rules that it touches, not for the VMs and hosts that there are.
 """
 
-from collections import ChainMap
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from godwit.core.model import Cluster, HostName, Rule, VmId
 from godwit.core.rules.assignment import Assignment, end_of
@@ -76,17 +75,25 @@ class Standing:
         self.unweighed = tuple(
             rule for rule, tally in zip(self.rules, self._tallies, strict=True) if tally is None
         )
+        self._of_all: list[int] = []
         self._of_vm: dict[VmId, list[int]] = {}
         self._of_host: dict[HostName, list[int]] = {}
-        for number, rule in enumerate(self.rules):
-            if self._tallies[number] is None:
-                continue
-            if rule.OF_HOSTS:
-                for host in rule.hosts:
-                    self._of_host.setdefault(host, []).append(number)
-            else:
-                for vm in rule.vms & self._places.keys():
-                    self._of_vm.setdefault(vm, []).append(number)
+        for number, tally in enumerate(self._tallies):
+            if tally is not None:
+                self._index(number, self.rules[number])
+
+    def _index(self, number: int, rule: ClusterRule) -> None:
+        if rule.OF_HOSTS:
+            if rule.hosts >= self._frame.hosts.keys():
+                self._of_all.append(number)
+                return
+            for host in rule.hosts:
+                self._of_host.setdefault(host, []).append(number)
+        elif rule.vms >= self._places.keys():
+            self._of_all.append(number)
+        else:
+            for vm in rule.vms & self._places.keys():
+                self._of_vm.setdefault(vm, []).append(number)
 
     @property
     def assignment(self) -> Assignment:
@@ -148,11 +155,10 @@ class Standing:
 
     def breaches_with(self, vm: VmId, host: HostName) -> tuple[Breach, ...]:
         """Return what the rules that a move touches say after it, with words and numbers."""
-        places = ChainMap({vm: host}, self._places)
-        after = replace(self.assignment, places=places)
+        after = Assignment(frame=self._frame, places=self._places).with_places({vm: host})
         return breaches_of(self.touched(vm, host), after, at_end=True)
 
     def _touched(self, vm: VmId, host: HostName) -> list[int]:
         of_vm = self._of_vm.get(vm, [])
         of_hosts = {*self._of_host.get(self._places[vm], ()), *self._of_host.get(host, ())}
-        return sorted((*of_vm, *of_hosts))
+        return sorted((*self._of_all, *of_vm, *of_hosts))
