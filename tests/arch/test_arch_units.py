@@ -5,6 +5,7 @@ Bytes, seconds, bytes per second, cores, fractions. What has no unit stands belo
 
 import dataclasses
 import importlib
+import inspect
 import pkgutil
 import re
 import types
@@ -18,6 +19,7 @@ _UNIT = re.compile(r"(^|_)(bytes|s|bytes_per_s|cores|fraction)(_(min|max|mean|to
 
 _COUNT = "a count has no unit"
 _NUMBER = "an ordinal has no unit"
+_POINTS = "a weight: points of the objective"
 _FACTOR = "a factor on a logarithmic width"
 _CHANCE = "a probability, from 0 to 1"
 _OWNER = "the unit is that of the field that holds it"
@@ -26,6 +28,9 @@ _FRACTION = "a fraction of what the host has, and said so by the class"
 UNITLESS = {
     "Accepted.attempt": _NUMBER,
     "Accuracy.count": _COUNT,
+    "Available.least": _COUNT,
+    "Breach.amount": "what the rule counts: VMs, label values, or a fraction of a host",
+    "Breach.price": _POINTS,
     "Calibration.count": _COUNT,
     "Calibration.outage_factor": _FACTOR,
     "Calibration.pause_factor": _FACTOR,
@@ -38,9 +43,11 @@ UNITLESS = {
     "Estimate.count": _COUNT,
     "Estimate.value": _OWNER,
     "Forecast.converges": _CHANCE,
+    "Change.by": "what the rule counts, as in Breach.amount",
     "Forecast.keeps_promise": _CHANCE,
     "ForecastInputs.vcpus": _COUNT,
     "HostRecord.cores_overcommit": "a ratio: vCPUs for each core",
+    "InFlight.most": _COUNT,
     "HostVersions.libvirt": "a version in libvirt's own numbering",
     "HostVersions.qemu": "a version in libvirt's own numbering",
     "Known.count": _COUNT,
@@ -49,6 +56,8 @@ UNITLESS = {
     "Migration.generation": _NUMBER,
     "Migration.resume_attempts": _COUNT,
     "Move.vcpus": _COUNT,
+    "NumaCell.number": _NUMBER,
+    "Pages.count": _COUNT,
     "Plan.generation": _NUMBER,
     "Plan.parallel": _COUNT,
     "Probe.tcp_port": "a port",
@@ -62,7 +71,10 @@ UNITLESS = {
     "Result.rounds": _COUNT,
     "ResumeOrdered.attempt": _NUMBER,
     "Round.number": _NUMBER,
+    "Rule.price": _POINTS,
     "Score.rounds": _COUNT,
+    "Spread.least_values": _COUNT,
+    "Spread.most_skew": _COUNT,
     "Vm.vcpus": _COUNT,
     "VmKnowledge.migrations": _COUNT,
     "VmPolicy.priority": "an order among VMs",
@@ -87,12 +99,17 @@ def _is_number(annotation: object) -> bool:
     return annotation in {int, float}
 
 
+def _own(kind: type, field: str) -> bool:
+    """Whether the class itself has the field: one that is inherited is looked at where it is."""
+    return field in inspect.get_annotations(kind)
+
+
 def _numbers() -> list[str]:
     return [
         f"{name}.{field}"
         for name, kind in sorted(_classes().items())
         for field, annotation in typing.get_type_hints(kind).items()
-        if _is_number(annotation)
+        if _is_number(annotation) and _own(kind, field)
     ]
 
 

@@ -16,6 +16,7 @@ from godwit.cli.commands import (
     policy,
     report,
     resolve,
+    rules,
     scan,
     show,
     status,
@@ -33,9 +34,9 @@ _EPILOG = (
     " same time share it."
     "\n\n"
     "[bold]Exit status.[/bold] 0: done. 1: the work failed (a migration failed, a drain was done in"
-    " part). 2: bad input. 3: refused now (no destination, stale plan, store busy). 4: the world is"
-    " wrong (host unreachable, something missing). 5: the outcome is unknown, or a person is"
-    " needed. 70: a bug of Godwit. 130: interrupted (migrations go on)."
+    " part, a hard rule is broken). 2: bad input. 3: refused now (no destination, stale plan, store"
+    " busy). 4: the world is wrong (host unreachable, something missing). 5: the outcome is"
+    " unknown, or a person is needed. 70: a bug of Godwit. 130: interrupted (migrations go on)."
 )
 
 
@@ -85,6 +86,7 @@ def build_app(
 
     host.register(app)
     policy.register(app)
+    rules.register(app)
     for module in (scan, status, forecast, migrate, drain, undrain, cancel, resolve):
         module.register(app)
     for module in (why, history, show, report):

@@ -102,6 +102,10 @@ class Client:
         """Say all that decisions about a host rest on."""
         return self._get(f"/hosts/{_quoted(name)}/insight", wire.HostInsight)
 
+    def check_rules(self) -> wire.RulesCheck:
+        """Say which rules hold, which exclude each other, and which are broken now."""
+        return self._get("/rules", wire.RulesCheck)
+
     def accuracy(self) -> wire.Accuracy:
         """Put all scored forecasts beside their facts."""
         return self._get("/forecasts/accuracy", wire.Accuracy)

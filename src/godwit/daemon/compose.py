@@ -36,6 +36,7 @@ def build_controller(
         clock=SystemClock(),
         group_rules=settings.group_rules,
         policy_rules=settings.policy_rules,
+        site_rules=settings.site_rules,
         measuring=MeasuringLimits(
             windows_s=settings.measure_windows_s,
             budget_s=settings.measure_budget_s,

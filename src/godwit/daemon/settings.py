@@ -22,6 +22,7 @@ from pydantic import (
 from godwit.core.errors import BadSettings
 from godwit.core.rules.groups import GroupRule
 from godwit.core.rules.policies import PolicyRule
+from godwit.core.rules.selecting import DeclaredRule
 from godwit.daemon.network_settings import (
     ForwardingPart,
     ForwardingSettings,
@@ -29,6 +30,7 @@ from godwit.daemon.network_settings import (
     RecordSettings,
 )
 from godwit.daemon.parts import STRICT, duration
+from godwit.daemon.rule_settings import RulePart, declared_rule
 
 __all__ = ["Settings", "load_settings", "state_directory"]
 
@@ -45,9 +47,10 @@ class Settings:
 
     ``probe_interval_s`` is how often a guest is asked around its switch-over: the finest outage
     that Godwit itself can tell. ``group_rules`` put VMs into groups by patterns of their names;
-    ``policy_rules`` set what the metadata of a VM leaves open, the first that says it. ``records``
-    are kept true while VMs move; ``forwarding`` is how the network's tables are read, if at all.
-    ``measure_windows_s`` are for how long a VM is watched before a plan, one after the other; the
+    ``policy_rules`` set what the metadata of a VM leaves open, the first that says it.
+    ``site_rules`` say where VMs may be and how they may move. ``records`` are kept true while VMs
+    move; ``forwarding`` is how the network's tables are read, if at all. ``measure_windows_s`` are
+    for how long a VM is watched before a plan, one after the other; the
     measuring for one plan takes no longer than ``measure_budget_s``.
     """
 
@@ -56,6 +59,7 @@ class Settings:
     probe_interval_s: float = 0.02
     group_rules: tuple[GroupRule, ...] = ()
     policy_rules: tuple[PolicyRule, ...] = ()
+    site_rules: tuple[DeclaredRule, ...] = ()
     records: tuple[RecordSettings, ...] = ()
     forwarding: ForwardingSettings | None = None
     measure_windows_s: tuple[float, ...] = (1.0, 2.0)
@@ -132,6 +136,7 @@ class _File(_Part):
     probe: _Probe = _Probe()
     group: list[_Group] = []
     policy: list[_Policy] = []
+    rule: list[RulePart] = []
     record: list[RecordPart] = []
     forwarding: ForwardingPart | None = None
     measure: _Measure = _Measure()
@@ -176,6 +181,7 @@ def load_settings(environment: Mapping[str, str]) -> Settings:
         for one in found.group
     )
     _refuse_twice("group", [rule.name for rule in rules], path)
+    _refuse_twice("rule", [one.name for one in found.rule], path)
     _refuse_twice("record", [one.name for one in found.record], path)
     return Settings(
         state_directory=directory,
@@ -183,6 +189,7 @@ def load_settings(environment: Mapping[str, str]) -> Settings:
         probe_interval_s=found.probe.interval,
         group_rules=rules,
         policy_rules=tuple(one.rule() for one in found.policy),
+        site_rules=tuple(declared_rule(one, at) for at, one in enumerate(found.rule, start=1)),
         measure_windows_s=tuple(found.measure.windows),
         measure_budget_s=found.measure.budget,
         measure_per_host=found.measure.per_host,
@@ -212,8 +219,8 @@ def _parse(text: str, path: Path) -> _File:
 def _complaint(error: Mapping[str, Any]) -> str:
     where = ""
     for place, part in enumerate(error["loc"]):
-        # The kind of a record, by which pydantic tells them apart, is no part of where it stands.
-        if place == 2 and error["loc"][0] == "record":
+        # The kind of a record or rule, by which pydantic tells them apart, is no part of the place.
+        if place == 2 and error["loc"][0] in {"record", "rule"}:
             continue
         where += f"[{part}]" if isinstance(part, int) else f".{part}" if where else part
     if error["type"] == "extra_forbidden":

@@ -25,7 +25,7 @@ from godwit.core.model import (
 )
 from godwit.core.plan import Plan, PlanKind
 from godwit.core.planner import PauseSettings, choose_destination
-from godwit.core.rules import GroupRule, PolicyRule
+from godwit.core.rules import DeclaredRule, GroupRule, PolicyRule
 from godwit.engine.admission import admit_hosts
 from godwit.engine.companions import Companion
 from godwit.engine.draining import LOOK_BACK, Drains
@@ -62,6 +62,7 @@ class Controller:
         clock: Clock,
         group_rules: tuple[GroupRule, ...] = (),
         policy_rules: tuple[PolicyRule, ...] = (),
+        site_rules: tuple[DeclaredRule, ...] = (),
         limits: WatchLimits | None = None,
         measuring: MeasuringLimits | None = None,
         probe_every_s: float = ICMP_EVERY_S,
@@ -97,6 +98,7 @@ class Controller:
             clock=clock,
             group_rules=group_rules,
             policy_rules=policy_rules,
+            site_rules=site_rules,
             reservations=self._migrations.reservations,
         )
         self._planning = Planning(

@@ -24,7 +24,14 @@ from godwit.core.model import (
     Vm,
     VmId,
 )
-from godwit.core.rules import GroupRule, PolicyRule, apply_policy_rules, resolve_groups
+from godwit.core.rules import (
+    DeclaredRule,
+    GroupRule,
+    PolicyRule,
+    apply_policy_rules,
+    bind_rules,
+    resolve_groups,
+)
 from godwit.engine.fleet import Fleet
 from godwit.engine.storage import judge_file, judge_pool
 from godwit.ports import Clock, KnowledgeStore, Store
@@ -48,6 +55,7 @@ class Observer:
         clock: Clock,
         group_rules: tuple[GroupRule, ...],
         policy_rules: tuple[PolicyRule, ...],
+        site_rules: tuple[DeclaredRule, ...],
         reservations: Callable[[], tuple[Reservation, ...]],
     ) -> None:
         self._fleet = fleet
@@ -56,6 +64,7 @@ class Observer:
         self._clock = clock
         self._group_rules = group_rules
         self._policy_rules = policy_rules
+        self._site_rules = site_rules
         self._reservations = reservations
         self._cpu: dict[tuple[str, HostName], CpuAnswer] = {}
         self._disks: dict[tuple[str, HostName, HostName], tuple[float, DiskSighting]] = {}
@@ -88,6 +97,7 @@ class Observer:
                 cpu_answers=cpu,
                 disk_sightings=disks,
                 known=self.known_of(vms),
+                rules=bind_rules(self._site_rules, hosts, vms),
             )
 
     def known_of(self, vms: tuple[Vm, ...]) -> Knowledge:

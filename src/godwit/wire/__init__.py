@@ -80,6 +80,7 @@ from godwit.wire.problems import (
     problem_from_error,
 )
 from godwit.wire.recipes import Alternative, Forecast, Range, Recipe, Throttle, forecast_to_wire
+from godwit.wire.rules import Breach, Contradiction, Rule, RulesCheck, rules_check_to_wire
 from godwit.wire.vms import Cluster, Disk, Nic, Vm, VmPolicy, cluster_to_wire, vm_to_wire
 
 __all__ = [
@@ -90,10 +91,12 @@ __all__ = [
     "Accuracy",
     "AccuracyFigure",
     "Alternative",
+    "Breach",
     "Calibration",
     "Candidate",
     "Choice",
     "Cluster",
+    "Contradiction",
     "DirtyObservation",
     "Disk",
     "Drain",
@@ -131,6 +134,8 @@ __all__ = [
     "Refusal",
     "Result",
     "Round",
+    "Rule",
+    "RulesCheck",
     "Sample",
     "Status",
     "StoragePool",
@@ -166,6 +171,7 @@ __all__ = [
     "problem_from_error",
     "progress_to_wire",
     "round_to_wire",
+    "rules_check_to_wire",
     "samples_to_wire",
     "vm_knowledge_to_wire",
     "vm_to_wire",

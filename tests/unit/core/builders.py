@@ -61,6 +61,7 @@ _RECORDED = {
     "memory_reserve_bytes",
     "cores_overcommit",
     "in_maintenance",
+    "labels",
     "migration_link_bytes_per_s",
 }
 

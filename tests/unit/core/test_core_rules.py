@@ -20,14 +20,24 @@ from godwit.core.model import (
     DiskSighting,
     HostName,
     Nic,
+    NumaCell,
+    Pages,
     RunState,
     Vm,
     VmPolicy,
 )
 from godwit.core.plan import Refusal
 from godwit.core.planner import choose_destination
-from godwit.core.rules import HOST_RULES, VM_RULES, GroupRule, resolve_groups
-from godwit.core.units import GIB
+from godwit.core.rules import (
+    HOST_RULES,
+    LONE_RULES,
+    VM_RULES,
+    Affinity,
+    GroupRule,
+    KeepOff,
+    resolve_groups,
+)
+from godwit.core.units import GIB, MIB
 from tests.unit.core.builders import cluster, group, host, promise, vm
 
 H1, H2 = HostName("h1"), HostName("h2")
@@ -82,6 +92,27 @@ def grouped(other: Vm, *, together: bool) -> Cluster:
         [vm(), other],
         groups=[group("web", "web1", "web2", together=together)],
     )
+
+
+CELL = NumaCell(
+    number=0,
+    memory_bytes=32 * GIB,
+    cores=8,
+    pages=(Pages(page_bytes=2 * MIB, count=4096), Pages(page_bytes=GIB, count=2)),
+)
+
+
+def kept_off(name: str) -> Cluster:
+    """The site wants web1 kept off a host."""
+    keep_off = KeepOff(name="tenants", vms=frozenset({vm().id}), hosts=frozenset({HostName(name)}))
+    return replace(two(), rules=(keep_off,))
+
+
+def one_host(*names: str) -> Cluster:
+    """The site wants these on one host; web2 is on h2 and web3 with web1 on h1."""
+    vms = frozenset(vm(one).id for one in names)
+    seen = cluster([host("h1"), host("h2")], [vm("web1"), vm("web2", "h2"), vm("web3")])
+    return replace(seen, rules=(Affinity(name="shop", vms=vms, hosts=frozenset({H1, H2})),))
 
 
 #: rule -> (accepted, refused, words that the refusal must contain)
@@ -167,7 +198,29 @@ SCENES: dict[str, tuple[Scene, Scene, tuple[str, ...]]] = {
         Scene(cluster=two(vm(vcpus=17), cores=2)),
         ("h2", "17 vCPUs", "2 cores", "8"),
     ),
+    "huge_pages": (
+        Scene(cluster=two(vm(memory_bytes=8 * GIB, huge_page_bytes=2 * MIB), numa=(CELL,))),
+        Scene(cluster=two(vm(memory_bytes=9 * GIB, huge_page_bytes=0), numa=(CELL,))),
+        ("h2", "8.0 GiB in huge pages of 2.0 MiB", "9.0 GiB"),
+    ),
+    "numa": (
+        Scene(cluster=two(vm(numa_cells=frozenset({0})), numa=(CELL,))),
+        Scene(cluster=two(vm(numa_cells=frozenset({0, 1})), numa=(CELL,))),
+        ("web1", "0, 1", "h2 has no 1"),
+    ),
+    "declared": (
+        Scene(cluster=kept_off("h3")),
+        Scene(cluster=kept_off("h2")),
+        ("web1", "h2", "'tenants'"),
+    ),
+    "declared_together": (
+        Scene(cluster=one_host("web1", "web2")),
+        Scene(cluster=one_host("web1", "web3")),
+        ("web1", "web3", "'shop'"),
+    ),
 }
+#: A rule of the site is told under its kind.
+KINDS_OF_THE_SITE = {"declared": "keep_off", "declared_together": "affinity"}
 NAMES = [one.name for one in VM_RULES + HOST_RULES]
 each_rule = pytest.mark.parametrize("name", NAMES)
 
@@ -188,7 +241,7 @@ def test_the_accepted_scene_is_refused_by_no_rule(name: str) -> None:
 def test_the_refused_scene_is_refused_by_this_rule_alone_with_evidence(name: str) -> None:
     _, refused, words = SCENES[name]
     (refusal,) = refused.refusals()
-    assert refusal.rule == name
+    assert refusal.rule == KINDS_OF_THE_SITE.get(name, name)
     for word in words:
         assert word in refusal.why
     assert len(refusal.remedy) > 10
@@ -207,6 +260,18 @@ def test_without_its_rule_the_refused_scene_goes_through(
     monkeypatch.setattr("godwit.core.planner.place.VM_RULES", vms)
     _, refused, _ = SCENES[name]
     assert refused.refusals() == ()
+
+
+def test_the_lone_rules_are_those_that_no_other_vm_changes() -> None:
+    others = {one.name for one in HOST_RULES} - {one.name for one in LONE_RULES}
+    assert others == {
+        "affinity",
+        "anti_affinity",
+        "memory",
+        "cores",
+        "huge_pages",
+        "declared_together",
+    }
 
 
 class TestAvailability:
@@ -296,6 +361,43 @@ class TestUnknownAnswers:
         (refusal,) = Scene(cluster=two(moving, bridges=frozenset({"br0"}))).refusals()
         assert "'br7'" in refusal.why
         assert "br0" in refusal.why
+
+
+class TestMemoryOfItsOwnKind:
+    """Huge pages and NUMA cells."""
+
+    def test_pages_of_other_guests_are_taken_and_those_of_another_size_do_not_help(self) -> None:
+        other = vm("db", "h2", memory_bytes=5 * GIB, huge_page_bytes=2 * MIB)
+        asks = vm(memory_bytes=4 * GIB, huge_page_bytes=2 * MIB)
+        (refusal,) = Scene(cluster=two(asks, other, numa=(CELL,))).refusals()
+        assert "others use 5.0 GiB" in refusal.why
+        assert "1.0 GiB more" in refusal.remedy
+        elsewhere = replace(other, huge_page_bytes=GIB)
+        assert Scene(cluster=two(asks, elsewhere, numa=(CELL,))).refusals() == ()
+
+    def test_a_host_without_any_is_refused(self) -> None:
+        bare = replace(CELL, pages=(Pages(page_bytes=4096, count=10**7),))
+        scene = Scene(cluster=two(vm(huge_page_bytes=0), numa=(bare,)))
+        (refusal,) = scene.refusals()
+        assert "h2 has no huge pages" in refusal.why
+
+    def test_a_cell_that_is_too_small_is_refused(self) -> None:
+        bound = vm(numa_cells=frozenset({0}), memory_bytes=33 * GIB)
+        (refusal,) = Scene(cluster=two(bound, numa=(CELL,))).refusals()
+        assert "32.0 GiB" in refusal.why
+        assert "33.0 GiB" in refusal.why
+
+    def test_what_a_host_does_not_tell_is_a_warning_and_no_refusal(self) -> None:
+        asks = vm(huge_page_bytes=0, numa_cells=frozenset({1}), warnings=("clock drifts",))
+        judged = choose_destination(two(asks), asks).candidate(H2)
+        assert judged is not None
+        assert judged.fits
+        first, pages, cells = judged.warnings
+        assert first == "clock drifts"
+        assert "huge pages" in pages
+        assert "NUMA cells 1" in cells
+        assert "h2" in pages
+        assert "h2" in cells
 
 
 class TestMemory:

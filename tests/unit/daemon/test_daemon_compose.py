@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from godwit.core.model import HostRecord
+from godwit.core.rules import DeclaredRule, Pinned
 from godwit.core.rules.groups import GroupRule
 from godwit.core.rules.policies import PolicyRule
 from godwit.daemon import compose
@@ -62,10 +63,12 @@ def test_the_rules_of_the_site_reach_the_controller(
     monkeypatch.setattr(compose, "Controller", lambda **parts: given.update(parts))
     rule = GroupRule(name="db", together=False, patterns=("db-*",))
     policy = PolicyRule(pause_max_s=0.5)
+    site = DeclaredRule(rule=Pinned(name="stay"))
     ruled = Settings(
         state_directory=settings.state_directory,
         group_rules=(rule,),
         policy_rules=(policy,),
+        site_rules=(site,),
         measure_windows_s=(3.0,),
         measure_budget_s=7.0,
         measure_per_host=1,
@@ -75,6 +78,7 @@ def test_the_rules_of_the_site_reach_the_controller(
     database.close()
     assert given["group_rules"] == (rule,)
     assert given["policy_rules"] == (policy,)
+    assert given["site_rules"] == (site,)
     assert given["measuring"] == MeasuringLimits(windows_s=(3.0,), budget_s=7.0, per_host=1)
     assert isinstance(given["connector"], NoHosts)
 

@@ -4,9 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from godwit.core.model import Cluster, Feature
+from godwit.core.model import Cluster, Feature, HostName, VmId
 from godwit.core.plan import Compression, Recipe, Throttle
 from godwit.core.planner import features_needed
+from godwit.core.rules import Bundle, Pinned
 from godwit.engine.preconditions import what_broke
 from tests.unit.core.builders import cluster, host, move, recipe, vm
 
@@ -46,3 +47,18 @@ def test_a_refusal_of_a_rule_is_told_first() -> None:
     broke = what_broke(full, move(using=replace(PLAIN, postcopy=True)), together_with=())
     assert broke is not None
     assert "maintenance" in broke.evidence
+
+
+def test_a_hard_rule_of_the_site_is_asked_again() -> None:
+    seen = cluster([host("h1"), host("h2")], [vm(), vm("db")])
+    web, both = frozenset({VmId("id-web1")}), frozenset({VmId("id-web1"), VmId("id-db")})
+    pinned = replace(seen, rules=(Pinned(name="stay", vms=web),))
+    broke = what_broke(pinned, move(), together_with=())
+    assert broke is not None
+    assert "web1 is pinned to h1 (rule 'stay')" in broke.evidence
+    bundle = replace(seen, rules=(Bundle(name="stack", vms=both),))
+    alone = what_broke(bundle, move(), together_with=())
+    assert alone is not None
+    assert "without db" in alone.evidence
+    with_db = ((VmId("id-db"), HostName("h2")),)
+    assert what_broke(bundle, move(), together_with=with_db) is None

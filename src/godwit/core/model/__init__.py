@@ -13,6 +13,8 @@ from godwit.core.model.host import (
     HostRecord,
     HostVersions,
     Link,
+    NumaCell,
+    Pages,
     StoragePool,
 )
 from godwit.core.model.ids import DrainId, HostName, MigrationId, PlanId, VmId
@@ -29,9 +31,11 @@ from godwit.core.model.knowledge import (
 from godwit.core.model.policy import Probe, VmPolicy
 from godwit.core.model.presence import Presence, RunState, VmSighting
 from godwit.core.model.rounds import Progress, Round, Sample
+from godwit.core.model.rule import BUILT_IN, Rule, When
 from godwit.core.model.vm import Blocker, Disk, DiskKind, Nic, Vm
 
 __all__ = [
+    "BUILT_IN",
     "Blocker",
     "Calibration",
     "Cluster",
@@ -54,6 +58,8 @@ __all__ = [
     "Link",
     "MigrationId",
     "Nic",
+    "NumaCell",
+    "Pages",
     "PathKey",
     "PathKnowledge",
     "PlanId",
@@ -63,6 +69,7 @@ __all__ = [
     "Range",
     "Reservation",
     "Round",
+    "Rule",
     "RunState",
     "Sample",
     "Score",
@@ -73,4 +80,5 @@ __all__ = [
     "VmKnowledge",
     "VmPolicy",
     "VmSighting",
+    "When",
 ]

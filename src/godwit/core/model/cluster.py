@@ -7,6 +7,7 @@ from enum import Enum
 from godwit.core.model.host import Host
 from godwit.core.model.ids import HostName, VmId
 from godwit.core.model.knowledge import Knowledge
+from godwit.core.model.rule import Rule
 from godwit.core.model.vm import Vm
 
 __all__ = ["Cluster", "CpuAnswer", "DiskSighting", "Reservation", "VmGroup"]
@@ -58,7 +59,7 @@ class Cluster:
     ``generation`` grows with every change that Godwit makes or sees. ``cpu_answers`` and
     ``disk_sightings`` hold the hypervisors' own answers to questions that the rules need; a
     missing key means that nobody asked, which a rule must treat as unknown. ``known`` is what was
-    learnt before this reading.
+    learnt before this reading. ``rules`` are those that the site declares.
     """
 
     generation: int
@@ -70,6 +71,7 @@ class Cluster:
     cpu_answers: Mapping[tuple[VmId, HostName], CpuAnswer] = field(default_factory=dict)
     disk_sightings: Mapping[tuple[VmId, str, HostName], DiskSighting] = field(default_factory=dict)
     known: Knowledge = field(default_factory=Knowledge)
+    rules: tuple[Rule, ...] = ()
 
     def host(self, name: HostName) -> Host:
         """Return the host of that name; KeyError when there is none."""

@@ -13,6 +13,8 @@ __all__ = [
     "HostRecord",
     "HostVersions",
     "Link",
+    "NumaCell",
+    "Pages",
     "StoragePool",
 ]
 
@@ -99,12 +101,30 @@ class StoragePool:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Pages:
+    """How many pages of one size a host has set up, used or not."""
+
+    page_bytes: int
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NumaCell:
+    """A part of a host's memory with the cores that are near to it, under its own number."""
+
+    number: int
+    memory_bytes: int
+    cores: int
+    pages: tuple[Pages, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HostObservation:
     """What a host's libvirt said at ``taken_at_s`` (seconds since the epoch).
 
     ``networks`` are the active libvirt networks; ``bridges`` is None where the host can't list
     them. ``machine_types`` are the versioned types its QEMU offers. ``busy_cores`` is None until
-    two readings exist.
+    two readings exist. ``numa`` is None where the host does not tell its cells.
     """
 
     host_uuid: str
@@ -126,6 +146,7 @@ class HostObservation:
     lacks: tuple[str, ...]
     taken_at_s: float
     features: frozenset[Feature] = frozenset()
+    numa: tuple[NumaCell, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

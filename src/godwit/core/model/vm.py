@@ -62,6 +62,9 @@ class Vm:
     ``busy_with`` names a libvirt job that stands in the way, else it is empty. ``resident_bytes``
     is what its process holds of the host's memory; None where the host does not say.
     ``guest_used_bytes`` is what the guest itself does not call free; None where it says nothing.
+    ``huge_page_bytes`` is the size of the huge pages that its memory lies on, 0 where its host
+    chooses the size, None where it uses none. ``numa_cells`` are those of its host that its memory
+    is bound to.
     """
 
     id: VmId
@@ -86,6 +89,8 @@ class Vm:
     taken_at_s: float
     resident_bytes: int | None = None
     guest_used_bytes: int | None = None
+    huge_page_bytes: int | None = None
+    numa_cells: frozenset[int] = frozenset()
 
     @property
     def is_active(self) -> bool:

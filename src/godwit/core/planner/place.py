@@ -2,7 +2,14 @@
 
 from godwit.core.model import Cluster, Host, HostName, Vm, VmId
 from godwit.core.plan import Candidate, Choice
-from godwit.core.rules import VM_RULES, Placement, refusals_of
+from godwit.core.rules import (
+    VM_RULES,
+    Assignment,
+    Placement,
+    present,
+    refusals_of,
+    warnings_of,
+)
 from godwit.core.units import format_fraction
 
 __all__ = ["choose_destination", "explain"]
@@ -22,8 +29,9 @@ def choose_destination(
     load and then by name; then the refused ones by name.
     """
     refused = tuple(r for rule in VM_RULES if (r := rule.check(vm)) is not None)
+    now = present(cluster) if cluster.rules else None
     candidates = [
-        _judge(cluster, vm, host, arriving=arriving, leaving=leaving)
+        _judge(cluster, vm, host, arriving=arriving, leaving=leaving, now=now)
         for host in cluster.hosts
         if host.name != vm.host
     ]
@@ -44,6 +52,7 @@ def _judge(
     *,
     arriving: tuple[tuple[Vm, HostName], ...],
     leaving: frozenset[VmId],
+    now: Assignment | None,
 ) -> Candidate:
     here = tuple(one for one, where in arriving if where == host.name)
     placement = Placement(
@@ -53,6 +62,7 @@ def _judge(
         arriving=here,
         leaving=leaving - {one.id for one, _ in arriving},
         final_hosts=tuple((one.id, where) for one, where in arriving),
+        now=now,
     )
     promised = cluster.memory_promised_bytes(host.name, without=vm.id)
     promised += vm.memory_bytes + sum(one.memory_bytes for one in here)
@@ -62,7 +72,7 @@ def _judge(
     return Candidate(
         host=host.name,
         refusals=refusals_of(placement),
-        warnings=vm.warnings,
+        warnings=vm.warnings + warnings_of(placement),
         memory_after=promised / host.memory_for_vms_bytes if host.memory_for_vms_bytes else 1.0,
         cpu_after=min(1.0, busy / cores) if cores else 1.0,
     )

@@ -6,8 +6,9 @@ from typing import Final
 
 import libvirt
 
-from godwit.core.model import Feature, HostVersions
+from godwit.core.model import Feature, HostVersions, NumaCell
 from godwit.drivers.libvirt.features import features_of
+from godwit.drivers.libvirt.numa_xml import read_cells
 
 __all__ = ["Capabilities", "read_capabilities"]
 
@@ -34,6 +35,7 @@ class Capabilities:
     migratable_cpu_xml: str
     lacks: tuple[str, ...]
     features: frozenset[Feature]
+    numa: tuple[NumaCell, ...] | None
 
 
 def read_capabilities(connection: "libvirt.virConnect") -> Capabilities:
@@ -63,6 +65,7 @@ def read_capabilities(connection: "libvirt.virConnect") -> Capabilities:
         features=features_of(
             versions, is_live=root.find("host/migration_features/live") is not None
         ),
+        numa=read_cells(root),
     )
 
 

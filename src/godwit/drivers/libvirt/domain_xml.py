@@ -4,6 +4,7 @@ import xml.etree.ElementTree as ET
 from dataclasses import dataclass
 
 from godwit.core.model import Disk, DiskKind, Nic
+from godwit.drivers.libvirt.numa_xml import read_bound_cells, read_huge_page_size
 
 __all__ = ["DomainFacts", "read_domain_xml"]
 
@@ -23,6 +24,8 @@ class DomainFacts:
     vcpus: int
     disks: tuple[Disk, ...]
     nics: tuple[Nic, ...]
+    huge_page_bytes: int | None
+    numa_cells: frozenset[int]
 
 
 def read_domain_xml(text: str) -> DomainFacts:
@@ -42,6 +45,8 @@ def read_domain_xml(text: str) -> DomainFacts:
         vcpus=int(root.findtext("vcpu", "1")),
         disks=tuple(_disk(one) for one in root.iterfind("devices/disk")),
         nics=tuple(_nic(one) for one in root.iterfind("devices/interface")),
+        huge_page_bytes=read_huge_page_size(root),
+        numa_cells=read_bound_cells(root),
     )
 
 

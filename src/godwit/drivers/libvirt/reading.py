@@ -132,6 +132,7 @@ def read_host(
         lacks=capabilities.lacks,
         taken_at_s=time.time(),
         features=capabilities.features,
+        numa=capabilities.numa,
     )
 
 
@@ -237,6 +238,8 @@ def _read_vm(
         taken_at_s=time.time(),
         resident_bytes=samples.vm_resident_bytes.get(vm_id),
         guest_used_bytes=samples.vm_used_bytes.get(vm_id),
+        huge_page_bytes=facts.huge_page_bytes,
+        numa_cells=facts.numa_cells,
     )
 
 
