@@ -21,6 +21,7 @@ _NUMBER = "an ordinal has no unit"
 _FACTOR = "a factor on a logarithmic width"
 _CHANCE = "a probability, from 0 to 1"
 _OWNER = "the unit is that of the field that holds it"
+_COST = "in the unit of the cost, which is a matter of the weights"
 _FRACTION = "a fraction of what the host has, and said so by the class"
 #: ``Class.field`` -> why it has no unit. An entry that is no longer needed fails the test.
 UNITLESS = {
@@ -40,6 +41,8 @@ UNITLESS = {
     "Forecast.converges": _CHANCE,
     "Forecast.keeps_promise": _CHANCE,
     "ForecastInputs.vcpus": _COUNT,
+    "Heat.coldest": _COST,
+    "Heat.hottest": _COST,
     "HostRecord.cores_overcommit": "a ratio: vCPUs for each core",
     "HostVersions.libvirt": "a version in libvirt's own numbering",
     "HostVersions.qemu": "a version in libvirt's own numbering",
