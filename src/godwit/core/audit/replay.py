@@ -42,12 +42,12 @@ class Replay:
     moves: Mapping[MoveId, TimedMove]
     ancestors: Mapping[MoveId, frozenset[MoveId]]
     is_ordered: bool
+    by_vm: Mapping[VmId, tuple[TimedMove, ...]]
     stays: tuple[Stay, ...]
 
     def of_vm(self, vm: VmId) -> tuple[TimedMove, ...]:
         """The moves of one VM, the first first as the order has it."""
-        own = [one for one in self.plan.moves if one.vm == vm]
-        return tuple(sorted(own, key=lambda one: (len(self.ancestors[one.id]), one.id)))
+        return self.by_vm.get(vm, ())
 
     def is_before(self, first: Stay, second: Stay) -> bool:
         """Whether the second can begin only when the first has ended."""
@@ -90,7 +90,10 @@ def replayed(cluster: Cluster, plan: TimedPlan) -> Replay:
         vms[vm.id] = (*vms.get(vm.id, ()), vm)
     moves = {one.id: one for one in plan.moves}
     ancestors, is_ordered = _ancestors(moves)
-    bare = Replay(
+    by_vm: dict[VmId, tuple[TimedMove, ...]] = {}
+    for move in sorted(plan.moves, key=lambda one: (len(ancestors[one.id]), one.id)):
+        by_vm[move.vm] = (*by_vm.get(move.vm, ()), move)
+    return Replay(
         cluster=cluster,
         plan=plan,
         hosts={one.name: one for one in cluster.hosts},
@@ -98,17 +101,8 @@ def replayed(cluster: Cluster, plan: TimedPlan) -> Replay:
         moves=moves,
         ancestors=ancestors,
         is_ordered=is_ordered,
-        stays=(),
-    )
-    return Replay(
-        cluster=cluster,
-        plan=plan,
-        hosts=bare.hosts,
-        vms=vms,
-        moves=moves,
-        ancestors=ancestors,
-        is_ordered=is_ordered,
-        stays=tuple(_stays(bare)),
+        by_vm=by_vm,
+        stays=tuple(_stays(cluster, vms, by_vm)),
     )
 
 
@@ -135,26 +129,28 @@ def _ancestors(
     return found, not left
 
 
-def _stays(replay: Replay) -> Iterable[Stay]:
+def _stays(
+    cluster: Cluster,
+    vms: Mapping[VmId, tuple[Vm, ...]],
+    by_vm: Mapping[VmId, tuple[TimedMove, ...]],
+) -> Iterable[Stay]:
     """Who holds what: every VM where it is and where it goes, and what is promised already."""
-    moving = {one.vm for one in replay.plan.moves}
-    for vm in replay.cluster.vms:
+    for vm in cluster.vms:
         if not vm.is_active:
             continue
-        own = replay.of_vm(vm.id)
+        own = by_vm.get(vm.id, ())
         # It holds its room until it has left for good.
         leaves = next((one for one in own if one.source == vm.host), None)
         yield _stay(vm, vm.host, None, leaves.id if leaves is not None else None)
-    for one in sorted(moving):
-        sightings = replay.vms.get(one, ())
+    for vm_id, own in by_vm.items():
+        sightings = vms.get(vm_id, ())
         if not sightings:
             continue
-        own = replay.of_vm(one)
         for at, move in enumerate(own):
             onward = own[at + 1].id if at + 1 < len(own) else None
             yield _stay(sightings[0], move.destination, move.id, onward)
-    there = {(vm.id, vm.host) for vm in replay.cluster.vms if vm.is_active}
-    for promise in replay.cluster.reservations:
+    there = {(vm.id, vm.host) for vm in cluster.vms if vm.is_active}
+    for promise in cluster.reservations:
         if (promise.vm, promise.host) not in there:
             yield Stay(
                 vm=promise.vm,

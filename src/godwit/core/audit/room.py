@@ -49,8 +49,11 @@ def _check_room(
     size: Callable[[Stay], int],
     said: Callable[[float], str],
 ) -> Iterator[Violation]:
+    by_host: dict[HostName, list[Stay]] = {}
+    for stay in replay.stays:
+        by_host.setdefault(stay.host, []).append(stay)
     for name, host in replay.hosts.items():
-        stays = [one for one in replay.stays if one.host == name]
+        stays = by_host.get(name, [])
         arrivals = [one for one in stays if one.since is not None]
         limit = room(host)
         if not arrivals or sum(size(one) for one in stays) <= limit:

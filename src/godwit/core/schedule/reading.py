@@ -1,5 +1,6 @@
 """From the cluster and what is wanted to a scene, and to the wishes that are refused at once."""
 
+import math
 from collections.abc import Iterable, Sequence
 
 from godwit.core.model import Cluster, HostName, Vm, VmId
@@ -107,7 +108,7 @@ def _scene(cluster: Cluster, bounds: Bounds, found: Sequence[tuple[Vm, Wanted]])
         )
         for number, (vm, wish) in enumerate(found)
     )
-    places = places_of(cluster, rules)
+    places, promised = places_of(cluster, rules), _promised(cluster)
     return Scene(
         cluster=cluster,
         bounds=bounds,
@@ -119,18 +120,27 @@ def _scene(cluster: Cluster, bounds: Bounds, found: Sequence[tuple[Vm, Wanted]])
             for one in cluster.hosts
         ),
         start=Layout(
-            [
-                one.memory_for_vms_bytes - cluster.memory_promised_bytes(one.name)
-                for one in cluster.hosts
-            ],
-            [
-                # Whole vCPUs: what is beyond them no VM can use.
-                int(one.cores_for_vms // 1) - cluster.vcpus_promised(one.name)
-                for one in cluster.hosts
-            ],
+            [one.memory_for_vms_bytes - promised[one.name][0] for one in cluster.hosts],
+            # Whole vCPUs: what is beyond them no VM can use.
+            [math.floor(one.cores_for_vms) - promised[one.name][1] for one in cluster.hosts],
             _holders(cluster, rules, places, {one.vm.id: one.number for one in movers}),
         ),
     )
+
+
+def _promised(cluster: Cluster) -> dict[HostName, tuple[int, int]]:
+    """Memory and vCPUs that each host has promised, of all hosts at once: clusters are large."""
+    held: dict[HostName, dict[VmId, tuple[int, int]]] = {one.name: {} for one in cluster.hosts}
+    for vm in cluster.vms:
+        if vm.is_active and vm.host in held:
+            held[vm.host][vm.id] = (vm.memory_bytes, vm.vcpus)
+    for one in cluster.reservations:
+        if one.host in held:
+            held[one.host].setdefault(one.vm, (one.memory_bytes, one.vcpus))
+    return {
+        name: (sum(size for size, _ in found.values()), sum(count for _, count in found.values()))
+        for name, found in held.items()
+    }
 
 
 def _holders(
