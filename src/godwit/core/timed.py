@@ -131,7 +131,9 @@ class Slice:
 class TimedMove:
     """One move with all that decides when it may run. Times count from the start of the plan.
 
-    ``after`` are the moves that must have ended first; nothing else has to be waited for.
+    ``after`` are the moves that must be over first; nothing else has to be waited for. Of all that
+    come before it, directly or not, ``needs`` are those that must have ended well: they make its
+    room, or bring the VM to where it starts. The others give it no more than a place in flight.
     ``final`` is where the VM is going: another host than ``destination`` while it is in transit.
     ``share_fraction`` is what it has of its narrower link in the mean while it copies, and
     ``slices`` the same in time. ``due_s`` is when it should have ended. ``why`` says, for people,
@@ -147,6 +149,7 @@ class TimedMove:
     memory_bytes: int
     vcpus: int
     after: tuple[MoveId, ...]
+    needs: tuple[MoveId, ...] = ()
     starts_s: Range
     ends_s: Range
     sent_bytes: float

@@ -117,6 +117,9 @@ def _moves(scene: Scene, legs: Sequence[Leg], timing: Timing) -> tuple[TimedMove
                 memory_bytes=mover.vm.memory_bytes,
                 vcpus=mover.vm.vcpus,
                 after=tuple(ids[one] for one in after),
+                needs=tuple(
+                    ids[one] for one in range(len(legs)) if timing.needs[number] >> one & 1
+                ),
                 starts_s=starts_s,
                 ends_s=ends_s,
                 sent_bytes=sent,

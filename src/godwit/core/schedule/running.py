@@ -23,11 +23,16 @@ _INSTANT_S: Final = 1e-9
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timing:
-    """When each leg started and ended, and whose end it waited for, as bits; by number of leg."""
+    """When each leg started and ended, and whose end it waited for, as bits; by number of leg.
+
+    ``needs`` are those of them all, also of those that others wait for, whose leaving makes its
+    room, or that bring the VM to where it starts.
+    """
 
     starts_s: tuple[float, ...]
     ends_s: tuple[float, ...]
     after: tuple[int, ...]
+    needs: tuple[int, ...]
     slices: tuple[tuple[tuple[float, float, float], ...], ...]
 
     @property
@@ -78,6 +83,7 @@ class _Run:
         self.ended = 0
         self.ancestors = [0] * count
         self.after = [0] * count
+        self.needs = [0] * count
         self.starts_s, self.ends_s = [0.0] * count, [0.0] * count
         self.slices: list[tuple[tuple[float, float, float], ...]] = [()] * count
         self.copies: list[Copying] = []
@@ -111,6 +117,7 @@ class _Run:
             starts_s=tuple(self.starts_s),
             ends_s=tuple(self.ends_s),
             after=tuple(self.after),
+            needs=tuple(self.needs),
             slices=tuple(self.slices),
         )
 
@@ -203,9 +210,11 @@ class _Run:
         for pool, amount in (
             (self.memory[leg.destination], mover.vm.memory_bytes),
             (self.vcpus[leg.destination], mover.vm.vcpus),
-            *((pool, 1) for pool in self.slots_of(number)),
         ):
             needed |= pool.take(amount, needed | self.known(needed))
+        self.needs[number] = needed
+        for pool in self.slots_of(number):
+            needed |= pool.take(1, needed | self.known(needed))
         self.after[number] = self.reduced(needed)
         self.ancestors[number] = needed | self.known(needed)
         self.holders.begin(self.scene, mover, leg.destination)
