@@ -176,6 +176,6 @@ def _slots(limits: Limits, move: TimedMove) -> Iterator[tuple[Hashable, int]]:
     if limits.per_link is not None:
         for link in move.links:
             yield link, limits.per_link
-    for group in limits.groups:
+    for number, group in enumerate(limits.groups):
         if move.vm in group.members:
-            yield ("group", group.name), group.most
+            yield ("group", number), group.most

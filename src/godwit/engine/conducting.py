@@ -94,6 +94,7 @@ class Conducting:
             await asyncio.gather(*flying, return_exceptions=True)
         if faults:
             raise faults[0]
+        assert self._cancelled or self._course.is_over, "the audit lets no ring of waits through"
 
     def _land(self, move_id: MoveId, fate: str) -> None:
         before = self._course

@@ -80,6 +80,14 @@ from godwit.wire.problems import (
     problem_from_error,
 )
 from godwit.wire.recipes import Alternative, Forecast, Range, Recipe, Throttle, forecast_to_wire
+from godwit.wire.timed import (
+    GivenUp,
+    Stuck,
+    TimedMove,
+    TimedPlan,
+    given_up_to_wire,
+    timed_to_wire,
+)
 from godwit.wire.vms import Cluster, Disk, Nic, Vm, VmPolicy, cluster_to_wire, vm_to_wire
 
 __all__ = [
@@ -103,6 +111,7 @@ __all__ = [
     "ExitStatus",
     "Failure",
     "Forecast",
+    "GivenUp",
     "Host",
     "HostInsight",
     "HostObservation",
@@ -134,7 +143,10 @@ __all__ = [
     "Sample",
     "Status",
     "StoragePool",
+    "Stuck",
     "Throttle",
+    "TimedMove",
+    "TimedPlan",
     "Unplaced",
     "Version",
     "Vm",
@@ -150,6 +162,7 @@ __all__ = [
     "error_from_problem",
     "exit_status_of",
     "forecast_to_wire",
+    "given_up_to_wire",
     "host_record_from_wire",
     "host_record_to_wire",
     "host_to_wire",
@@ -167,6 +180,7 @@ __all__ = [
     "progress_to_wire",
     "round_to_wire",
     "samples_to_wire",
+    "timed_to_wire",
     "vm_knowledge_to_wire",
     "vm_to_wire",
 ]

@@ -317,3 +317,16 @@ def test_the_bounds_that_are_given_count_and_not_those_of_the_plan() -> None:
 
 def test_a_plan_of_nothing_is_well() -> None:
     assert audit(seen(), plan(), limits()) == ()
+
+
+def test_a_move_that_needs_what_may_end_after_it_is_found() -> None:
+    first, second = moved(A, "h3"), moved(B, "h3")
+    needs = replace(second, needs=(first.id,))
+    found = only(seen(), plan(first, needs), limits())
+    assert (found.kind, found.moves) == (Kind.ORDER, (second.id, first.id))
+    nobody = replace(second, needs=("nobody#1",))  # type: ignore[arg-type]
+    assert only(seen(), plan(first, nobody), limits()).kind is Kind.UNKNOWN
+    waits = replace(second, needs=(first.id,), after=(first.id,))
+    late = replace(waits, **dict(zip(("starts_s", "ends_s"), between(10, 20), strict=True)))
+    late = replace(late, slices=())
+    assert audit(seen(), plan(first, late), limits()) == ()

@@ -101,6 +101,24 @@ def test_the_effort_of_a_forecast_gives_its_time_and_its_bytes_back() -> None:
     assert (effort.low_fraction, effort.high_fraction) == (0.5, 3.0)
 
 
+def test_an_effort_takes_no_longer_than_its_forecast_where_the_link_could_not_carry_it() -> None:
+    exact = Range(low=10.0, likely=10.0, high=10.0)
+    forecast = Forecast(
+        total_s=exact,
+        pause_s=exact,
+        outage_s=exact,
+        sent_bytes=Range(low=0.0, likely=9.0 * GIB, high=9.0 * GIB),
+        rounds=exact,
+        converges=1.0,
+        keeps_promise=1.0,
+        made_at_s=0.0,
+    )
+    # In 10 s less 2 s of set-up and ending, 9 GiB would not go over a link of 1 GiB/s.
+    effort = effort_of_forecast(forecast, memory_bytes=9 * GIB, link_bytes_per_s=float(GIB))
+    assert effort.total_s(float(GIB)) == pytest.approx(10.0)
+    assert effort.setup_s == effort.ending_s == pytest.approx(0.5)
+
+
 def test_a_move_waits_for_the_room_that_another_leaves() -> None:
     a, b = guest("a", "h1", 8), guest("b", "h2", 8)
     seen = cluster([server("h1", 8), server("h2", 8), server("h3", 8)], [a, b])

@@ -99,7 +99,8 @@ def _question(plan: "Plan") -> str:
     count = len(plan.moves)
     if count == 0:
         return f"Put {plan.host} into maintenance?"
-    stays = f", leaving {len(plan.unplaced)} there" if plan.unplaced else ""
+    left = len(plan.unplaced) + (len(plan.timed.stuck) if plan.timed is not None else 0)
+    stays = f", leaving {left} there" if left else ""
     return f"Move {count} VM{'' if count == 1 else 's'} away from {plan.host}{stays}?"
 
 

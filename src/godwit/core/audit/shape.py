@@ -51,7 +51,7 @@ def check_names(replay: Replay, _bounds: Bounds) -> Iterator[Violation]:
                 for one in (move.source, move.destination, move.final)
                 if one not in replay.hosts
             ),
-            *(one for one in move.after if one not in replay.moves),
+            *(one for one in (*move.after, *move.needs) if one not in replay.moves),
             *([move.vm] if move.vm not in replay.vms else []),
         ]
         if unknown:
@@ -64,8 +64,17 @@ def check_names(replay: Replay, _bounds: Bounds) -> Iterator[Violation]:
 
 
 def check_order(replay: Replay, _bounds: Bounds) -> Iterator[Violation]:
-    """No move waits for itself, over whatever detour."""
+    """No move waits for itself, over whatever detour; and what it needs is before it."""
     if replay.is_ordered:
+        for move in replay.plan.moves:
+            for one in move.needs:
+                if one in replay.moves and one not in replay.ancestors[move.id]:
+                    yield Violation(
+                        kind=Kind.ORDER,
+                        why=f"{move.id} needs {one}, and may start before it has ended",
+                        vms=(move.vm,),
+                        moves=(move.id, one),
+                    )
         return
     # What waits in a ring, or behind one, was left without ancestors though it names some.
     rings = tuple(

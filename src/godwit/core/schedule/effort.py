@@ -92,8 +92,10 @@ def effort_of_forecast(
     total_s, sent_bytes = forecast.total_s.likely, max(1.0, forecast.sent_bytes.likely)
     if total_s <= 0:
         return effort_of_memory(memory_bytes)
-    scale = min(1.0, _FIXED_MOST * total_s / max(1e-9, setup_s + ending_s))
-    copy_s = total_s - scale * (setup_s + ending_s)
+    fixed_s = max(1e-9, setup_s + ending_s)
+    # The copy can't be faster than its link: where it would have to be, less time is fixed.
+    copy_s = max(total_s - min(fixed_s, _FIXED_MOST * total_s), sent_bytes / link_bytes_per_s)
+    scale = max(0.0, total_s - copy_s) / fixed_s
     rate = sent_bytes / copy_s
     first_bytes = min(float(max(1, memory_bytes)), sent_bytes)
     return Effort(
