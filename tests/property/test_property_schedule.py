@@ -16,7 +16,7 @@ from hypothesis import event, given, settings
 
 from godwit.core.audit import audit
 from godwit.core.audit.widths import heaviest
-from godwit.core.model import Cluster, CpuAnswer, HostName, RunState, VmId, VmPolicy
+from godwit.core.model import Cluster, CpuAnswer, Host, HostName, RunState, VmId, VmPolicy
 from godwit.core.schedule import Effort, Search, Wanted, make_schedule
 from godwit.core.timed import ApartRule, Bounds, FlightGroup, Limits, StuckKind, TimedPlan
 from godwit.core.units import GIB, MIB
@@ -47,6 +47,19 @@ def some_bounds(seen: Cluster, chance: Random) -> Bounds:
     )
 
 
+def some_host(name: str, held_bytes: int, chance: Random) -> Host:
+    """A host that is nearly full with what it holds, in one of two racks or in none."""
+    one = host(
+        name,
+        memory_total_bytes=held_bytes + chance.randint(0, 7) * GIB,
+        cores=chance.randint(6, 30),
+        cores_overcommit=1.0,
+        migration_link_bytes_per_s=chance.choice([None, 100.0 * MIB, 300.0 * MIB]),
+    )
+    labels = {"rack": chance.choice("ab")} if chance.random() < 0.8 else {}
+    return dataclasses.replace(one, record=dataclasses.replace(one.record, labels=labels))
+
+
 def made(hosts: int, vms: int, groups: int, seed: int) -> tuple[Cluster, list[Wanted], Bounds]:
     """A cluster whose hosts are nearly full, and a wish for most of its VMs."""
     chance = Random(seed)
@@ -70,25 +83,7 @@ def made(hosts: int, vms: int, groups: int, seed: int) -> tuple[Cluster, list[Wa
     flying = [one for one in all_vms if chance.random() < 0.05]
     odd = [(one, HostName(chance.choice(names))) for one in all_vms if chance.random() < 0.1]
     seen = cluster(
-        [
-            dataclasses.replace(
-                one,
-                record=dataclasses.replace(
-                    one.record,
-                    labels={"rack": chance.choice("ab")} if chance.random() < 0.8 else {},
-                ),
-            )
-            for one in (
-                host(
-                    name,
-                    memory_total_bytes=held[name] + chance.randint(0, 7) * GIB,
-                    cores=chance.randint(6, 30),
-                    cores_overcommit=1.0,
-                    migration_link_bytes_per_s=chance.choice([None, 100.0 * MIB, 300.0 * MIB]),
-                )
-                for name in names
-            )
-        ],
+        [some_host(name, held[name], chance) for name in names],
         all_vms,
         groups=[
             group(

@@ -38,7 +38,7 @@ def planned(seen: Cluster, limits: Limits = FREE, **ends: str) -> TimedPlan:
 
 
 def without_waits(plan: TimedPlan) -> TimedPlan:
-    """The plan with nothing in it but the limits that could keep its moves from starting at once."""
+    """The plan with nothing but limits to keep its moves from starting all at once."""
     return replace(plan, moves=tuple(replace(one, after=()) for one in plan.moves))
 
 

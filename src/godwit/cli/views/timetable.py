@@ -42,7 +42,7 @@ def show_when(screen: Screen, timed: wire.TimedPlan, number: int, *, indent: int
         starts = f"after {others}, from {_about(move.starts_s)}"
     screen.line(f"When: {starts}, until {_about(move.ends_s)}.", indent=indent)
     if move.after or move.destination != move.final:
-        screen.line(f"It {move.why}.", indent=indent)
+        screen.line(f"{move.vm_name} {move.why}.", indent=indent)
 
 
 def _about(range_s: wire.Range) -> str:

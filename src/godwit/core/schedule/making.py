@@ -182,7 +182,7 @@ def _why(scene: Scene, legs: Sequence[Leg], number: int, after: Sequence[int]) -
     if room:
         names = ", ".join(sorted({scene.movers[legs[one].mover].vm.name for one in room}))
         said.append(f"waits until {names} has left {scene.hosts[leg.destination]}")
-    if any(legs[one].mover == leg.mover for one in after):
+    if any(one.mover == leg.mover for one in legs[:number]):
         said.append(f"goes on from its stop on {scene.hosts[leg.source]}")
     if others := [one for one in after if one not in room and legs[one].mover != leg.mover]:
         names = ", ".join(sorted({scene.movers[legs[one].mover].vm.name for one in others}))
