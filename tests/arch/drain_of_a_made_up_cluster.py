@@ -20,7 +20,7 @@ from godwit.core.model import (
     VmPolicy,
 )
 from godwit.core.planner import PauseSettings, plan_drain
-from godwit.core.schedule import Wanted, make_schedule
+from godwit.core.timetable import with_times
 from godwit.core.units import GIB
 
 _MACHINE = "pc-q35-10.0"
@@ -105,8 +105,7 @@ def main() -> None:
     plan = plan_drain(cluster, _HOSTS[0], parallel=2, settings=PauseSettings())
     print(f"{len(plan.moves)} moves, {len(plan.unplaced)} unplaced")
     print(plan)
-    wanted = [Wanted(vm=one.vm, destination=one.destination) for one in plan.moves]
-    print(make_schedule(cluster, wanted))
+    print(with_times(cluster, plan, PauseSettings()))
 
 
 if __name__ == "__main__":

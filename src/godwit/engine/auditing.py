@@ -3,12 +3,12 @@
 Everything is judged against a fresh reading. Nothing is changed by a refusal.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from godwit.core.audit import Kind, Violation, audit
 from godwit.core.errors import PlanStale, Refused
-from godwit.core.model import Cluster, Vm
+from godwit.core.model import Cluster, Vm, VmId
 from godwit.core.plan import Move, Plan, PlanKind
 from godwit.core.timed import TimedPlan
 from godwit.core.timetable import bounds_of
@@ -40,7 +40,7 @@ def refuse_unsound(cluster: Cluster, plan: Plan) -> TimedPlan:
         one for one in audit(cluster, plan.timed, bounds_of(plan)) if one.kind is not Kind.STALE
     ]
     if plan.generation != cluster.generation:
-        said = [*_told(found), *_changed(cluster, plan)]
+        said = [*_told(cluster, found), *_changed(cluster, plan)]
         if said:
             raise PlanStale(
                 "the cluster is not the one that the plan was made from",
@@ -51,21 +51,30 @@ def refuse_unsound(cluster: Cluster, plan: Plan) -> TimedPlan:
     if found:
         raise Refused(
             f"plan {plan.id} would break rules: nothing was started",
-            evidence="; ".join(_told(found)),
+            evidence="; ".join(_told(cluster, found)),
             remedy=_remedy(found),
         )
     return plan.timed
 
 
-def _told(found: Sequence[Violation]) -> list[str]:
-    said = [f"{one.kind.value}: {one.why}{_when(one)}" for one in found[:_TOLD_MOST]]
+def _told(cluster: Cluster, found: Sequence[Violation]) -> list[str]:
+    """The violations in words, with names where the audit has identifiers."""
+    names = {one.id: one.name for one in cluster.vms}
+    said = [_words(one, names) for one in found[:_TOLD_MOST]]
     if len(found) > _TOLD_MOST:
         said.append(f"and {len(found) - _TOLD_MOST} more")
     return said
 
 
-def _when(one: Violation) -> str:
-    return "" if not one.at_s else f" (after {format_duration(one.at_s)})"
+def _words(one: Violation, names: Mapping[VmId, str]) -> str:
+    text = one.why
+    for vm in sorted({*one.vms, *(VmId(move.rpartition("#")[0]) for move in one.moves)}):
+        text = text.replace(vm, names.get(vm, vm))
+    who = [names.get(vm, vm) for vm in one.vms]
+    if who and not any(name in text for name in who):
+        text = f"{', '.join(who)}: {text}"
+    when = f" (after {format_duration(one.at_s)})" if one.at_s else ""
+    return f"{one.kind.value}: {text}{when}"
 
 
 def _remedy(found: Sequence[Violation]) -> str:

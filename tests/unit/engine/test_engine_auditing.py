@@ -107,7 +107,7 @@ async def test_a_vm_that_is_in_flight_refuses_the_whole_plan(stage: Stage) -> No
     with pytest.raises(Refused) as refused:
         await controller.accept(plan.id)
 
-    assert "in flight already" in refused.value.evidence
+    assert "unmovable: one: in flight already" in refused.value.evidence
     assert "Wait" in refused.value.remedy
     await stage.settled(controller, by_hand)
 
@@ -182,6 +182,20 @@ async def test_a_plan_of_an_older_godwit_is_stale(stage: Stage) -> None:
     with pytest.raises(PlanStale, match="has no times"):
         await controller.accept(old.id)
     assert_untouched(stage, controller)
+
+
+async def test_a_refusal_names_vms_by_their_names(stage: Stage) -> None:
+    controller, plan = await drain_plan(stage)
+    first, *rest = plan.timed.moves
+    ringed = replace(first, after=(rest[-1].id,))
+    broken = kept(stage, plan, moves=(ringed, *rest))
+
+    with pytest.raises(Refused) as refused:
+        await controller.accept(broken.id)
+
+    assert "order: these wait for each other: " in refused.value.evidence
+    assert f"{first.vm_name}#1" in refused.value.evidence
+    assert "uuid-of" not in refused.value.evidence
 
 
 async def test_every_refusal_says_cause_evidence_and_remedy(stage: Stage) -> None:

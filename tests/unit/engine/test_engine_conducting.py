@@ -5,15 +5,17 @@ world by the engine's own migrations.
 """
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from godwit.core.migration import Migration, Phase
-from godwit.core.model import HostName, VmId
+from godwit.core.model import DrainId, HostName, PlanId, VmId, VmPolicy
 from godwit.core.plan import Move, Plan
 from godwit.core.units import GIB, MIB
 from godwit.drivers.simulated import Point
-from godwit.engine import Controller
+from godwit.engine import Controller, DrainState, DrainView
 from godwit.engine.conducting import Conducting
+from godwit.engine.drains import view_of
+from godwit.ports import StoredDrain
 from tests.unit.core.builders import moving
 from tests.unit.engine.stage import A, B, C, Stage, guest
 
@@ -114,6 +116,24 @@ async def test_a_swap_that_fails_at_its_stop_leaves_every_guest_where_it_runs(
     assert where(stage, other.vm_name) == {other.source}
 
 
+async def test_a_group_that_belongs_together_may_be_apart_on_its_way(stage: Stage) -> None:
+    """The large one has too many vCPUs for the third host, so that the group steps aside."""
+    with_room(stage, a=2, b=2, c=2)
+    stage.world.machines[C].cores = 1
+    together = VmPolicy(affinity=("g",))
+    for name in ("one", "mate"):
+        stage.world.add_guest("a", guest(name, policy=together))
+    stage.world.add_guest("b", guest("large", memory_bytes=2 * SIZE, vcpus=12))
+    carried = await planned(stage, one="b", mate="b", large="a")
+    assert len(carried.plan.moves) == 5
+
+    await carried.conducting.run()
+
+    assert [one.phase for one in carried.migrations()] == [Phase.DONE] * 5
+    for name, host in (("one", "b"), ("mate", "b"), ("large", "a")):
+        stage.assert_runs_once(name, host)
+
+
 async def test_a_part_of_a_way_is_not_tried_elsewhere(stage: Stage) -> None:
     with_room(stage, a=1, b=1, c=1)
     stage.world.add_guest("a", guest("one"))
@@ -172,6 +192,35 @@ async def test_who_needs_what_failed_is_not_started_and_the_rest_goes_on(stage: 
     assert carried.changes == 2 * len(carried.migrations()) + 1
     for name, host in (("needs", "a"), ("free", "c"), ("stays", "b")):
         stage.assert_runs_once(name, host)
+
+
+async def test_the_view_of_a_drain_counts_every_part_of_a_way_and_tells_what_was_given_up(
+    stage: Stage,
+) -> None:
+    with_room(stage, a=1, b=1, c=1)
+    stage.world.add_guest("a", guest("one"))
+    stage.world.add_guest("b", guest("two"))
+    carried = await planned(stage, one="b", two="a")
+    stepping, straight, _ = (one.vm_name for one in carried.plan.moves)
+    stored = StoredDrain(
+        id=DrainId("d-1"), plan=PlanId("p-1"), host=A, accepted_at_s=0.0, ended_at_s=9.0
+    )
+
+    def view(migrations: list[Migration]) -> DrainView:
+        given_up = carried.conducting.given_up
+        return view_of(
+            replace(stored, given_up=given_up), carried.plan, tuple(migrations), running=False
+        )
+
+    assert set(view([]).remaining) == {"one", "two"}
+    await carried.conducting.run()
+    done = carried.migrations()
+    assert set(view(done[:1]).remaining) == {"one", "two"}, "it has come to its stop only"
+    assert view(done[:2]).remaining == (stepping,)
+    assert view([done[1]]).remaining == (stepping,)
+    assert view(done).remaining == ()
+    assert view(done).state is DrainState.EMPTIED
+    assert straight not in view(done[:2]).remaining
 
 
 async def test_what_a_person_cancelled_is_not_tried_again_and_not_called_failed(

@@ -8,7 +8,7 @@ from godwit.core.model import Cluster, Feature
 from godwit.core.plan import Compression, Recipe, Throttle
 from godwit.core.planner import features_needed
 from godwit.engine.preconditions import what_broke
-from tests.unit.core.builders import cluster, host, move, recipe, vm
+from tests.unit.core.builders import cluster, group, host, move, recipe, vm
 
 PLAIN = recipe()
 RECIPES: list[tuple[Recipe, set[Feature]]] = [
@@ -46,3 +46,18 @@ def test_a_refusal_of_a_rule_is_told_first() -> None:
     broke = what_broke(full, move(using=replace(PLAIN, postcopy=True)), together_with=())
     assert broke is not None
     assert "maintenance" in broke.evidence
+
+
+def test_a_stop_on_the_way_may_be_away_from_its_group_and_an_end_may_not() -> None:
+    pair = [vm("web1"), vm("web2")]
+    seen = cluster([host("h1"), host("h2")], pair, groups=[group("g", *pair, together=True)])
+    stop = move(using=PLAIN)
+    broke = what_broke(seen, stop, together_with=())
+    assert broke is not None
+    assert "affinity group 'g' would be split" in broke.evidence
+    assert what_broke(seen, stop, together_with=(), goes_on=True) is None
+    full = cluster([host("h1"), host("h2", in_maintenance=True)], pair, groups=seen.groups)
+    broke = what_broke(full, stop, together_with=(), goes_on=True)
+    assert broke is not None
+    assert "maintenance" in broke.evidence
+    assert "affinity" not in broke.evidence

@@ -45,7 +45,10 @@ def _drain(
     host: Annotated[str, typer.Argument(metavar="HOST", help="The host to empty.")],
     dry_run: DryRunOption = False,
     parallel: Annotated[
-        int, typer.Option(help="How many VMs move at once. Each further one slows the others.")
+        int,
+        typer.Option(
+            help="At most so many VMs move at once; fewer where more would end no sooner."
+        ),
     ] = 1,
     downtime_max: DowntimeOption = None,
     max_downtime: OldDowntimeOption = None,

@@ -41,7 +41,7 @@ def show_when(screen: Screen, timed: wire.TimedPlan, number: int, *, indent: int
         others = join_names([places[one] for one in move.after])
         starts = f"after {others}, from {_about(move.starts_s)}"
     screen.line(f"When: {starts}, until {_about(move.ends_s)}.", indent=indent)
-    if move.after or move.destination != move.final:
+    if move.after:
         screen.line(f"{move.vm_name} {move.why}.", indent=indent)
 
 

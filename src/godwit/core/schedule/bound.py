@@ -146,7 +146,8 @@ def _link_bounds(scene: Scene, moving: Sequence[Mover], waits: _Waits) -> Iterab
                 if starts_s[one.number] < math.inf
             ]
             if jobs:
-                yield _one_by_one_s(jobs), f"the bytes {way} {name}, {len(jobs)} moves"
+                count = f"{len(jobs)} move{'s' if len(jobs) > 1 else ''}"
+                yield _one_by_one_s(jobs), f"the bytes {way} {name}, {count}"
 
 
 def _one_by_one_s(jobs: Sequence[tuple[float, float, float]]) -> float:
