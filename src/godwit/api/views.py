@@ -2,7 +2,6 @@
 
 from godwit import wire
 from godwit.core.model import MigrationId, Vm
-from godwit.core.plan import Unplaced
 from godwit.core.rules import rule_that_says
 from godwit.engine import Acceptance, Controller, DrainState, DrainView, Notice
 
@@ -30,12 +29,9 @@ def drain_to_wire(view: DrainView) -> wire.Drain:
         parallel=view.plan.parallel,
         migrations=tuple(wire.migration_to_wire(one) for one in view.migrations),
         remaining=tuple(view.remaining),
-        unplaced=_names(view.plan.unplaced),
+        unplaced=tuple(one.vm_name for one in view.plan.left_out),
+        given_up=tuple(wire.given_up_to_wire(one) for one in view.given_up),
     )
-
-
-def _names(unplaced: tuple[Unplaced, ...]) -> tuple[str, ...]:
-    return tuple(one.vm_name for one in unplaced)
 
 
 def drain_detail_to_wire(view: DrainView, *, last_notice: int) -> wire.DrainDetail:

@@ -4,11 +4,13 @@
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Final
 
 from godwit.core.model import Forecast, HostName, PlanId, VmId
+from godwit.core.timed import Limits, Stuck, TimedPlan
 
 __all__ = [
     "Alternative",
@@ -270,8 +272,9 @@ class PlanKind(Enum):
 class Plan:
     """Moves in the order in which they start, at most ``parallel`` of them at once.
 
-    ``generation`` is that of the cluster the plan was made from; a plan from an older one is
-    refused. ``host`` is the host to be drained.
+    ``generation`` is that of the cluster the plan was made from. ``host`` is the host to be
+    drained. ``timed`` has, for each of the moves at the same place in its own row, what it waits
+    for and its times: a VM that goes over a stop has two moves. None for a single migration.
     """
 
     id: PlanId
@@ -283,6 +286,34 @@ class Plan:
     host: HostName | None = None
     parallel: int = 1
     notes: tuple[str, ...] = ()
+    timed: TimedPlan | None = None
+
+    def __post_init__(self) -> None:
+        if self.timed is not None:
+            ours = [(one.vm, one.source, one.destination) for one in self.moves]
+            if ours != [(one.vm, one.source, one.destination) for one in self.timed.moves]:
+                msg = "what is timed are not the moves of the plan"
+                raise ValueError(msg)
+
+    @property
+    def limits(self) -> Limits:
+        """How many of its moves may be in flight: what was asked for, whatever was planned."""
+        return Limits(per_host=None, per_link=None, whole=self.parallel)
+
+    @property
+    def left_out(self) -> tuple[Unplaced | Stuck, ...]:
+        """The VMs that stay: without a host to go to, or without a way there."""
+        return (*self.unplaced, *(self.timed.stuck if self.timed is not None else ()))
+
+    @property
+    def final_hosts(self) -> Mapping[VmId, HostName]:
+        """Where each VM that moves is in the end."""
+        return {one.vm: one.destination for one in self.moves}
+
+    def goes_on(self, move: Move) -> bool:
+        """Whether a move is one of this plan that ends at a stop on its VM's way."""
+        own = [one.destination for one in self.moves if one.vm == move.vm]
+        return move.destination in own[:-1]
 
     def with_id(self, plan_id: PlanId) -> "Plan":
         """Return the same plan under the id that the store gave it."""

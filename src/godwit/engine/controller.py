@@ -27,6 +27,7 @@ from godwit.core.plan import Plan, PlanKind
 from godwit.core.planner import PauseSettings, choose_destination
 from godwit.core.rules import DeclaredRule, GroupRule, PolicyRule
 from godwit.engine.admission import admit_hosts
+from godwit.engine.auditing import refuse_unsound
 from godwit.engine.companions import Companion
 from godwit.engine.draining import LOOK_BACK, Drains
 from godwit.engine.fleet import Fleet
@@ -244,14 +245,16 @@ class Controller:
     async def accept(self, plan_id: PlanId) -> Acceptance:
         """Set a plan going, and return at once. Accepting it again returns the same acceptance.
 
-        A drain puts its host into maintenance first. Raises: UnknownPlan, PlanStale, Refused when
-        a VM of it migrates already.
+        A drain is audited, and puts its host into maintenance first. Raises: UnknownPlan,
+        PlanStale, Refused when a VM of it migrates already or the audit finds fault with it.
         """
         plan = self._store.plan(plan_id)
         async with self._accepting:
             if (earlier := self._accepted_before(plan)) is not None:
                 return earlier
             cluster = await self.scan()
+            if plan.kind is PlanKind.DRAIN:
+                return await self._accept_drain(plan, cluster)
             if cluster.generation != plan.generation:
                 raise PlanStale(
                     "the cluster is not the one that the plan was made from",
@@ -259,8 +262,6 @@ class Controller:
                     f" at {cluster.generation}: hosts or VMs have changed since",
                     remedy="Plan again.",
                 )
-            if plan.kind is PlanKind.DRAIN:
-                return await self._accept_drain(plan)
             started = tuple(self._migrations.start(plan, move) for move in plan.moves)
             return Acceptance(plan=plan, migrations=started, drain=None)
 
@@ -272,9 +273,10 @@ class Controller:
         )
         return Acceptance(plan=plan, migrations=found, drain=None) if found else None
 
-    async def _accept_drain(self, plan: Plan) -> Acceptance:
+    async def _accept_drain(self, plan: Plan, cluster: Cluster) -> Acceptance:
         assert plan.host is not None, "a drain names its host"
         self._drains.refuse_second(plan.host)
+        refuse_unsound(cluster, plan)
         await self.set_maintenance(plan.host, on=True)
         return Acceptance(plan=plan, migrations=(), drain=self._drains.begin(plan))
 

@@ -112,10 +112,7 @@ class Drains:
         finally:
             # Also after a fault of ours: a drain without an end would look as if it went on.
             run.stored = replace(
-                run.stored,
-                ended_at_s=self._clock.now_s(),
-                cancelled=run.is_cancelled,
-                interrupted=not finished,
+                run.so_far(), ended_at_s=self._clock.now_s(), interrupted=not finished
             )
             self._store.put_drain(run.stored)
             self._tell(run.stored.id)
@@ -140,6 +137,7 @@ class Drains:
     def _view(self, stored: StoredDrain) -> DrainView:
         run = self._runs.get(stored.id)
         if run is not None:
+            stored = run.so_far()
             migrations = tuple(self._migrations.get(one) for one in run.migrations)
         else:
             newest = self._migrations.newest(limit=LOOK_BACK)

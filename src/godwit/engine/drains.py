@@ -1,15 +1,12 @@
-"""Carries one drain: its moves in order, so many at a time, each with its preconditions read again.
+"""Carries one drain: its timed plan, and for each move that failed another host where one fits.
 
-A move that fails is tried on another host where one fits, else reported; the others go on. Nothing
-is ever stopped. Deadlines, the way back and resuming after a restart are not here yet.
+Deadlines, the way back and resuming after a restart are not here yet.
 """
 
-import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from typing import Final
 
-from godwit.core.errors import GodwitError
 from godwit.core.migration import Migration, Phase
 from godwit.core.model import Cluster, HostName, MigrationId
 from godwit.core.plan import Move, Plan, Recipe
@@ -20,16 +17,11 @@ from godwit.core.planner import (
     explain,
     recipe_for,
 )
+from godwit.engine.conducting import Conducting, StartMove, WaitMigration
 from godwit.engine.views import DrainState, DrainView
 from godwit.ports import StoredDrain
 
 __all__ = ["DrainRun", "view_of"]
-
-#: Attempts for one VM, each on another host than the ones before.
-_ATTEMPTS_MAX: Final = 3
-
-StartMove = Callable[[Plan, Move, int], MigrationId]
-WaitMigration = Callable[[MigrationId], Awaitable[Migration]]
 
 
 class DrainRun:
@@ -48,69 +40,35 @@ class DrainRun:
     ) -> None:
         self.stored = stored
         self.plan = plan
-        self._start = start
-        self._wait = wait
         self._scan = scan
         self._look = look
-        self._changed = changed
-        self._cancelled = False
-        self.migrations: list[MigrationId] = []
+        self._conducting = Conducting(
+            plan, start=start, wait=wait, elsewhere=self._elsewhere, changed=changed
+        )
+
+    @property
+    def migrations(self) -> tuple[MigrationId, ...]:
+        """Those that were started, in their order."""
+        return tuple(self._conducting.migrations)
 
     def cancel(self) -> tuple[MigrationId, ...]:
         """Start no more moves; returns the migrations that are still to be cancelled."""
-        self._cancelled = True
+        self._conducting.cancel()
         return tuple(one for one in self.migrations if not self._look(one).is_ended)
 
-    @property
-    def is_cancelled(self) -> bool:
-        """Whether a person cancelled it."""
-        return self._cancelled
+    def so_far(self) -> StoredDrain:
+        """What is to be kept of it now, while it runs or when it has ended."""
+        return replace(
+            self.stored,
+            cancelled=self._conducting.is_cancelled,
+            given_up=self._conducting.given_up,
+        )
 
     async def run(self) -> None:
-        """Carry all moves out, at most ``parallel`` at once, in the order of the plan.
+        """Carry all moves out that can be. A fault of ours is raised when all others are over."""
+        await self._conducting.run()
 
-        A fault of ours in one ends with the last of the others: none goes on behind a drain that
-        is said to be over, where nobody could cancel it.
-        """
-        slots = asyncio.Semaphore(self.plan.parallel)
-
-        async def one(move: Move) -> None:
-            async with slots:
-                await self._carry_out(move)
-
-        done = await asyncio.gather(*map(one, self.plan.moves), return_exceptions=True)
-        for fault in done:
-            if fault is not None:
-                raise fault
-
-    async def _carry_out(self, move: Move) -> None:
-        tried: set[HostName] = set()
-        for attempt in range(1, _ATTEMPTS_MAX + 1):
-            if self._cancelled:
-                return
-            if not await self._fails(move, attempt):
-                return
-            tried.add(move.destination)
-            another = await self._elsewhere(move, tried)
-            if another is None:
-                return
-            move = another
-
-    async def _fails(self, move: Move, attempt: int) -> bool:
-        """Carry out one attempt; whether it did not happen, so that another host may be tried."""
-        try:
-            migration_id = self._start(self.plan, move, attempt)
-        except GodwitError:
-            # Somebody moves the VM already, or its host has left the inventory. The VM stays in
-            # ``remaining``, and the other moves go on.
-            return True
-        self.migrations.append(migration_id)
-        self._changed()
-        ended = await self._wait(migration_id)
-        self._changed()
-        return ended.phase is Phase.FAILED
-
-    async def _elsewhere(self, move: Move, tried: set[HostName]) -> Move | None:
+    async def _elsewhere(self, move: Move, tried: frozenset[HostName]) -> Move | None:
         """The same move to another host, or None when no other fits."""
         cluster = await self._scan()
         vm = next((one for one in cluster.vms if one.id == move.vm), None)
@@ -147,10 +105,12 @@ def view_of(
     stored: StoredDrain, plan: Plan, migrations: tuple[Migration, ...], *, running: bool
 ) -> DrainView:
     """Make the view of a drain from what is stored and what its migrations came to."""
-    last = {one.move.vm: one for one in migrations}
-    done = {vm for vm, one in last.items() if one.phase is Phase.DONE}
-    remaining = [move.vm_name for move in plan.moves if move.vm not in done]
-    remaining += [one.vm_name for one in plan.unplaced]
+    # A VM that goes over a stop has a move for each part of its way.
+    missing = Counter(move.vm for move in plan.moves)
+    missing.subtract(one.move.vm for one in migrations if one.phase is Phase.DONE)
+    names = {move.vm: move.vm_name for move in plan.moves}
+    remaining = [name for vm, name in names.items() if missing[vm] > 0]
+    remaining += [one.vm_name for one in plan.left_out]
     if running:
         state = DrainState.RUNNING
     elif stored.cancelled:
@@ -168,4 +128,5 @@ def view_of(
         ended_at_s=stored.ended_at_s,
         migrations=migrations,
         remaining=tuple(remaining),
+        given_up=stored.given_up,
     )

@@ -91,12 +91,12 @@ class Migrations:
             move=move,
             attempt=attempt,
         )
-        others = tuple((one.vm, one.destination) for one in plan.moves)
         # Made first: a host that has left the inventory must not leave a birth without a life.
         runner = Runner(
             self._record(begin(accepted)),
             self._make_world(),
-            together_with=others,
+            together_with=tuple(plan.final_hosts.items()),
+            goes_on=plan.goes_on(move),
             links=self._links,
         )
         self._journal.accept(accepted)

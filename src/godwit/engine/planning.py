@@ -16,8 +16,8 @@ from godwit.core.planner import (
     drain_outlook,
     place_drain,
     plan_migration,
-    with_total,
 )
+from godwit.core.timetable import with_times
 from godwit.engine.lookup import find_vm
 from godwit.engine.measuring import Measuring
 from godwit.engine.observation import Observer
@@ -69,7 +69,7 @@ class Planning:
         for move in plan.moves:
             moves.append(drain_outlook(cluster, plan, move))
             await asyncio.sleep(0)
-        plan = with_total(replace(plan, moves=tuple(moves)))
+        plan = with_times(cluster, replace(plan, moves=tuple(moves)), settings)
         return replace(plan, notes=(*plan.notes, *notes))
 
     async def _look_closer(

@@ -10,12 +10,17 @@ __all__ = ["what_broke"]
 
 
 def what_broke(
-    cluster: Cluster, move: Move, *, together_with: tuple[tuple[VmId, HostName], ...]
+    cluster: Cluster,
+    move: Move,
+    *,
+    together_with: tuple[tuple[VmId, HostName], ...],
+    goes_on: bool = False,
 ) -> Failure | None:
     """Say what of a move no longer holds, or None.
 
-    ``together_with`` are the moves of the same plan: a group that moves as a whole is split for
-    the time of a migration, and that is no reason to stop in the middle.
+    ``together_with`` are the ends of the same plan: a group that moves as a whole is split for the
+    time of a migration, and that is no reason to stop in the middle. ``goes_on`` says that the VM
+    only stops here on its way: where its group is, counts at its end.
     """
     vm = next((one for one in cluster.vms if one.id == move.vm and one.host == move.source), None)
     if vm is None:
@@ -28,7 +33,9 @@ def what_broke(
             host=cluster.host(move.destination),
             final_hosts=tuple(one for one in together_with if one[0] != vm.id),
         )
-        refused = list(refusals_of(placement))
+        refused = [
+            one for one in refusals_of(placement) if not (goes_on and one.rule == "affinity")
+        ]
     return _refused(move, refused) if refused else _lacking(cluster, move)
 
 

@@ -72,11 +72,13 @@ class Runner:
         world: World,
         *,
         together_with: tuple[tuple[VmId, HostName], ...] = (),
+        goes_on: bool = False,
         links: Links | None = None,
     ) -> None:
         self.record = record
         self._world = world
         self._together_with = together_with
+        self._goes_on = goes_on
         move = record.migration.move
         self._source = world.fleet.hypervisor(move.source)
         self._destination = world.fleet.hypervisor(move.destination)
@@ -171,7 +173,7 @@ class Runner:
         if self.record.is_overdue():
             self.record.write(DeadlinePassed(at_s=self.record.now_s()))
             return None
-        broke = what_broke(cluster, move, together_with=self._together_with)
+        broke = what_broke(cluster, move, together_with=self._together_with, goes_on=self._goes_on)
         at_s = self.record.now_s()
         if broke is not None:
             self.record.write(PreconditionsBroke(at_s=at_s, failure=broke), broke.cause)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
+from godwit.core.conductor import GivenUp
 from godwit.core.migration import Migration
 from godwit.core.model import (
     Calibration,
@@ -39,7 +40,7 @@ class DrainView:
     """A drain: its plan, and its migrations so far in the order in which they started.
 
     Several migrations of one VM are attempts; the last one counts. ``remaining`` are the VMs
-    that are still to be moved.
+    that are still to be moved; ``given_up`` are moves that were never tried, each with its reason.
     """
 
     id: DrainId
@@ -50,6 +51,7 @@ class DrainView:
     ended_at_s: float | None
     migrations: tuple[Migration, ...]
     remaining: tuple[str, ...]
+    given_up: tuple[GivenUp, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from godwit.core.conductor import GivenUp
 from godwit.core.migration import Accepted, Event
 from godwit.core.model import (
     Calibration,
@@ -31,7 +32,10 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredDrain:
-    """A drain that was accepted, and what became of it; it runs while ``ended_at_s`` is None."""
+    """A drain that was accepted, and what became of it; it runs while ``ended_at_s`` is None.
+
+    ``given_up`` are moves that were never tried, because what they need did not come to be.
+    """
 
     id: DrainId
     plan: PlanId
@@ -40,6 +44,7 @@ class StoredDrain:
     ended_at_s: float | None = None
     cancelled: bool = False
     interrupted: bool = False
+    given_up: tuple[GivenUp, ...] = ()
 
 
 class Store(Protocol):

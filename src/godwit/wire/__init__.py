@@ -81,6 +81,14 @@ from godwit.wire.problems import (
 )
 from godwit.wire.recipes import Alternative, Forecast, Range, Recipe, Throttle, forecast_to_wire
 from godwit.wire.rules import Breach, Contradiction, Rule, RulesCheck, rules_check_to_wire
+from godwit.wire.timed import (
+    GivenUp,
+    Stuck,
+    TimedMove,
+    TimedPlan,
+    given_up_to_wire,
+    timed_to_wire,
+)
 from godwit.wire.vms import Cluster, Disk, Nic, Vm, VmPolicy, cluster_to_wire, vm_to_wire
 
 __all__ = [
@@ -106,6 +114,7 @@ __all__ = [
     "ExitStatus",
     "Failure",
     "Forecast",
+    "GivenUp",
     "Host",
     "HostInsight",
     "HostObservation",
@@ -139,7 +148,10 @@ __all__ = [
     "Sample",
     "Status",
     "StoragePool",
+    "Stuck",
     "Throttle",
+    "TimedMove",
+    "TimedPlan",
     "Unplaced",
     "Version",
     "Vm",
@@ -155,6 +167,7 @@ __all__ = [
     "error_from_problem",
     "exit_status_of",
     "forecast_to_wire",
+    "given_up_to_wire",
     "host_record_from_wire",
     "host_record_to_wire",
     "host_to_wire",
@@ -173,6 +186,7 @@ __all__ = [
     "round_to_wire",
     "rules_check_to_wire",
     "samples_to_wire",
+    "timed_to_wire",
     "vm_knowledge_to_wire",
     "vm_to_wire",
 ]

@@ -3,6 +3,7 @@
 from godwit.wire.migrations import Migration
 from godwit.wire.plans import Plan
 from godwit.wire.shape import Reply
+from godwit.wire.timed import GivenUp
 
 __all__ = ["Drain", "DrainDetail"]
 
@@ -11,7 +12,8 @@ class Drain(Reply):
     """A drain: its migrations so far in the order in which they started.
 
     Several migrations of one VM are attempts; the last one counts. ``remaining`` are the names of
-    VMs still to be moved, ``unplaced`` those that the plan could not move.
+    VMs still to be moved, ``unplaced`` those that the plan could not move, ``given_up`` moves that
+    were never tried because what they need did not come to be.
     """
 
     id: str
@@ -26,6 +28,7 @@ class Drain(Reply):
     migrations: tuple[Migration, ...]
     remaining: tuple[str, ...]
     unplaced: tuple[str, ...]
+    given_up: tuple[GivenUp, ...] = ()
 
 
 class DrainDetail(Drain):

@@ -16,6 +16,7 @@ from godwit.wire.recipes import (
     recipe_to_wire,
 )
 from godwit.wire.shape import Reply, Request
+from godwit.wire.timed import TimedPlan, timed_to_wire
 
 __all__ = [
     "Acceptance",
@@ -96,7 +97,11 @@ class Unplaced(Reply):
 
 
 class Plan(Reply):
-    """Moves in the order in which they start, at most ``parallel`` at once."""
+    """Moves in the order in which they start, at most ``parallel`` at once.
+
+    ``timed`` has the times of each of them, at the same place in its own row; null for a single
+    migration.
+    """
 
     id: str
     kind: Literal["migrate", "drain"]
@@ -107,6 +112,7 @@ class Plan(Reply):
     host: str | None
     parallel: int
     notes: tuple[str, ...]
+    timed: TimedPlan | None = None
 
 
 class Acceptance(Reply):
@@ -140,6 +146,7 @@ def plan_to_wire(plan: core.Plan) -> Plan:
         host=plan.host,
         parallel=plan.parallel,
         notes=plan.notes,
+        timed=timed_to_wire(plan.timed) if plan.timed is not None else None,
     )
 
 

@@ -63,6 +63,7 @@ from godwit.core.model import (
 )
 from godwit.core.plan import Plan, PlanKind
 from godwit.core.planner import PauseSettings, plan_drain, plan_migration
+from godwit.core.timetable import with_times
 from godwit.engine import Acceptance, DrainState, DrainView, Notice, NoticeKind
 from godwit.engine.lookup import find_vm
 from godwit.engine.notices import Notices
@@ -200,19 +201,20 @@ class FakeController(Learnt):
         if destination is not None:
             self._record(destination)
         found_vm = find_vm(cluster, vm)
-        return self._keep(
-            plan_migration(cluster, found_vm, destination=destination, settings=settings)
-        )
+        plan = plan_migration(cluster, found_vm, destination=destination, settings=settings)
+        return self._keep(forecast_plan(plan, postcopy=self.postcopy))
 
     async def plan_drain(
         self, host: HostName, *, parallel: int, settings: PauseSettings, measure: bool = True
     ) -> Plan:
         self.measured.append(measure)
         self._record(host)
-        return self._keep(plan_drain(await self.scan(), host, parallel=parallel, settings=settings))
+        cluster = await self.scan()
+        plan = plan_drain(cluster, host, parallel=parallel, settings=settings)
+        plan = forecast_plan(plan, postcopy=self.postcopy)
+        return self._keep(with_times(cluster, plan, settings))
 
     def _keep(self, plan: Plan) -> Plan:
-        plan = forecast_plan(plan, postcopy=self.postcopy)
         plan = plan.with_id(PlanId(f"p-{len(self.plans):06x}"))
         self.plans[plan.id] = plan
         return plan

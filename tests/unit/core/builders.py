@@ -5,6 +5,7 @@ Everything that a test does not name is unremarkable: hosts of 64 GiB and 16 cor
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from godwit.core.migration import Accepted
@@ -32,7 +33,9 @@ from godwit.core.model import (
     VmPolicy,
     VmSighting,
 )
-from godwit.core.plan import Candidate, Choice, Move, Recipe
+from godwit.core.plan import Candidate, Choice, Move, Plan, PlanKind, Recipe
+from godwit.core.planner import PauseSettings, plan_migration
+from godwit.core.timetable import with_times
 from godwit.core.units import GIB, MIB
 
 __all__ = [
@@ -46,6 +49,7 @@ __all__ = [
     "here",
     "host",
     "move",
+    "moving",
     "promise",
     "recipe",
     "round_",
@@ -232,3 +236,25 @@ def round_(number: int, *, leaves: float, at: float | None = None, limit: float 
         bandwidth_bytes_per_s=100.0 * MIB,
         pause_limit_s=limit,
     )
+
+
+def moving(of: Cluster, *, parallel: int = 8, **ends: str) -> Plan:
+    """A timed plan that brings VMs, by their names, to hosts, as if any planner had chosen them."""
+    moves: list[Move] = []
+    for one in of.vms:
+        if one.name in ends:
+            # Whether there is room, and who else is there, is the timetable's business.
+            alone = replace(of, vms=(one,), groups=())
+            found = plan_migration(
+                alone, one, destination=HostName(ends[one.name]), settings=PauseSettings()
+            )
+            moves += found.moves
+    plan = Plan(
+        id=PlanId(""),
+        kind=PlanKind.DRAIN,
+        generation=of.generation,
+        made_at_s=of.taken_at_s,
+        moves=tuple(moves),
+        parallel=parallel,
+    )
+    return with_times(of, plan, PauseSettings())

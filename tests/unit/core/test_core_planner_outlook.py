@@ -7,8 +7,6 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from godwit.core.model import (
     Calibration,
@@ -23,7 +21,6 @@ from godwit.core.model import (
     Knowledge,
     PathKey,
     PathKnowledge,
-    Range,
     Reservation,
     VmId,
     VmKnowledge,
@@ -32,14 +29,13 @@ from godwit.core.model import (
 from godwit.core.plan import Move, Plan, Recipe, Throttle
 from godwit.core.planner import (
     PauseSettings,
-    drain_outlook,
     place_drain,
     plan_drain,
     plan_migration,
     recipe_for,
 )
-from godwit.core.planner.outlook import link_share, total_time
-from godwit.core.units import GIB, MIB, format_duration
+from godwit.core.planner.outlook import link_share
+from godwit.core.units import GIB, MIB
 from tests.unit.core.builders import NOW_S, cluster, host, promise, vm
 
 H1, H2 = HostName("h1"), HostName("h2")
@@ -273,22 +269,9 @@ class TestDrain:
         assert 3 * alone_s < many.moves[0].forecast.total_s.likely < 4.5 * alone_s
         assert "50% of it" in " ".join(two.moves[0].forecast.grounds)
 
-    def test_moves_take_turns_on_a_link_of_known_speed(self) -> None:
-        one, two, many = (self.drain(parallel) for parallel in (1, 2, 64))
-        alone = [move.forecast.total_s for move in one.moves]
-        for plan, waits_for in ((two, (0, 1, 1, 1)), (many, (0, 1, 2, 3))):
-            for at, (move, count) in enumerate(zip(plan.moves, waits_for, strict=True)):
-                total_s, before = move.forecast.total_s, alone[at - count : at]
-                assert total_s.low == alone[at].low
-                assert total_s.likely == pytest.approx(
-                    alone[at].likely + sum(each.likely for each in before)
-                )
-                assert total_s.high == pytest.approx(
-                    alone[at].high + sum(each.high for each in before)
-                )
-                assert ("waits for its turn" in " ".join(move.forecast.grounds)) is (count > 0)
-                # In its turn it has the link whole: all else is as if it were alone.
-                assert move.forecast.pause_s == one.moves[at].forecast.pause_s
+    def test_on_a_link_of_known_speed_each_has_it_whole_in_its_turn(self) -> None:
+        one, many = (self.drain(parallel) for parallel in (1, 64))
+        assert [move.forecast for move in many.moves] == [move.forecast for move in one.moves]
 
     def test_a_guest_too_hot_for_a_part_of_the_link_converges_in_its_turn(self) -> None:
         hot = 45e6
@@ -298,56 +281,6 @@ class TestDrain:
         )
         assert turns.forecast.converges > 0.9
         assert turns.forecast.converges > shares.forecast.converges
-
-    @pytest.mark.parametrize("parallel", [1, 2])
-    def test_the_plan_says_how_long_all_of_them_take(self, parallel: int) -> None:
-        seen = self.seen(GIGABIT)
-        placed = place_drain(seen, H1, parallel=parallel, settings=ASKED_NOTHING)
-        alone = tuple(drain_outlook(seen, placed, move) for move in placed.moves)
-        whole = total_time(replace(placed, moves=alone))
-        assert whole is not None
-        # On one link it makes no difference how many are begun at once.
-        for name in ("low", "likely", "high"):
-            each = [getattr(move.forecast.total_s, name) for move in alone]
-            assert getattr(whole, name) == pytest.approx(sum(each))
-        (note,) = self.drain(parallel).notes
-        assert note.startswith("all 4 moves take about ")
-        assert format_duration(whole.likely) in note
-
-    def test_one_move_needs_no_sum(self) -> None:
-        plan = plan_drain(_cluster(_writes(1e6)), H1, parallel=2, settings=ASKED_NOTHING)
-        assert plan.notes == ()
-
-    @given(st.lists(st.floats(0, 1e4), min_size=1, max_size=8), st.integers(1, 9))
-    def test_the_sum_is_never_below_its_parts_nor_above_all_in_a_row(
-        self, lasting_s: list[float], parallel: int
-    ) -> None:
-        template = _PLAN
-        moves = tuple(
-            replace(
-                template.moves[0],
-                forecast=replace(
-                    template.moves[0].forecast, total_s=Range(low=0.0, likely=one, high=one)
-                ),
-            )
-            for one in lasting_s
-        )
-        whole = total_time(replace(template, moves=moves, parallel=parallel))
-        assert whole is not None
-        assert whole.low <= whole.likely == whole.high
-        assert whole.likely <= sum(lasting_s) * (1 + 1e-9)
-        floor = max(*lasting_s, sum(lasting_s) / parallel)
-        assert whole.likely >= floor * (1 - 1e-9)
-        if parallel == 1:
-            assert whole.likely == pytest.approx(sum(lasting_s))
-
-    def test_without_a_forecast_of_each_there_is_no_sum(self) -> None:
-        blind = replace(_PLAN.moves[0], forecast=None)
-        assert total_time(replace(_PLAN, moves=(_PLAN.moves[0], blind))) is None
-        assert total_time(replace(_PLAN, moves=())) is None
-
-
-_PLAN = plan_migration(_cluster(link=None), vm(), destination=None, settings=ASKED_NOTHING)
 
 
 class TestPermissions:

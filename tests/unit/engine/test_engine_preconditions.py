@@ -9,7 +9,7 @@ from godwit.core.plan import Compression, Recipe, Throttle
 from godwit.core.planner import features_needed
 from godwit.core.rules import Bundle, Pinned
 from godwit.engine.preconditions import what_broke
-from tests.unit.core.builders import cluster, host, move, recipe, vm
+from tests.unit.core.builders import cluster, group, host, move, recipe, vm
 
 PLAIN = recipe()
 RECIPES: list[tuple[Recipe, set[Feature]]] = [
@@ -62,3 +62,18 @@ def test_a_hard_rule_of_the_site_is_asked_again() -> None:
     assert "without db" in alone.evidence
     with_db = ((VmId("id-db"), HostName("h2")),)
     assert what_broke(bundle, move(), together_with=with_db) is None
+
+
+def test_a_stop_on_the_way_may_be_away_from_its_group_and_an_end_may_not() -> None:
+    pair = [vm("web1"), vm("web2")]
+    seen = cluster([host("h1"), host("h2")], pair, groups=[group("g", *pair, together=True)])
+    stop = move(using=PLAIN)
+    broke = what_broke(seen, stop, together_with=())
+    assert broke is not None
+    assert "affinity group 'g' would be split" in broke.evidence
+    assert what_broke(seen, stop, together_with=(), goes_on=True) is None
+    full = cluster([host("h1"), host("h2", in_maintenance=True)], pair, groups=seen.groups)
+    broke = what_broke(full, stop, together_with=(), goes_on=True)
+    assert broke is not None
+    assert "maintenance" in broke.evidence
+    assert "affinity" not in broke.evidence

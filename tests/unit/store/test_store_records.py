@@ -6,11 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from godwit.core.conductor import GivenUp
 from godwit.core.errors import Bug, GodwitError, UnknownHost, UnknownPlan
-from godwit.core.model import DrainId, HostName, HostRecord, PlanId
+from godwit.core.model import DrainId, HostName, HostRecord, PlanId, VmId
 from godwit.core.plan import Plan, PlanKind
+from godwit.core.units import GIB
 from godwit.ports import Store, StoredDrain
 from godwit.store import Database, SqlStore, records
+from tests.unit.core.builders import cluster, host, moving, vm
 
 
 def _record(name: str) -> HostRecord:
@@ -24,6 +27,24 @@ def _plan() -> Plan:
 
 def _drain(name: str, plan: PlanId) -> StoredDrain:
     return StoredDrain(id=DrainId(name), plan=plan, host=HostName("one"), accepted_at_s=1.0)
+
+
+def test_a_plan_comes_back_with_its_times(store: SqlStore) -> None:
+    full = [vm(name, on, memory_bytes=64 * GIB) for name, on in (("a", "h1"), ("b", "h2"))]
+    plan = moving(cluster([host(f"h{n}") for n in (1, 2, 3)], full), a="h2", b="h1")
+    assert len(plan.moves) == 3
+    kept = store.add_plan(plan)
+    assert store.plan(kept.id) == kept == plan.with_id(kept.id)
+
+
+def test_a_drain_comes_back_with_what_was_given_up(store: SqlStore) -> None:
+    plan = store.add_plan(_plan())
+    left = GivenUp(
+        vm=VmId("u"), vm_name="a", source=HostName("h1"), destination=HostName("h2"), why="so"
+    )
+    drain = replace(_drain("d-1", plan.id), given_up=(left,))
+    store.put_drain(drain)
+    assert store.drains(limit=1) == (drain,)
 
 
 def test_the_store_is_what_the_engine_asks_for(store: SqlStore) -> None:

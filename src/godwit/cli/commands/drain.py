@@ -45,7 +45,10 @@ def _drain(
     host: Annotated[str, typer.Argument(metavar="HOST", help="The host to empty.")],
     dry_run: DryRunOption = False,
     parallel: Annotated[
-        int, typer.Option(help="How many VMs move at once. Each further one slows the others.")
+        int,
+        typer.Option(
+            help="At most so many VMs move at once; fewer where more would end no sooner."
+        ),
     ] = 1,
     downtime_max: DowntimeOption = None,
     max_downtime: OldDowntimeOption = None,
@@ -99,7 +102,8 @@ def _question(plan: "Plan") -> str:
     count = len(plan.moves)
     if count == 0:
         return f"Put {plan.host} into maintenance?"
-    stays = f", leaving {len(plan.unplaced)} there" if plan.unplaced else ""
+    left = len(plan.unplaced) + (len(plan.timed.stuck) if plan.timed is not None else 0)
+    stays = f", leaving {left} there" if left else ""
     return f"Move {count} VM{'' if count == 1 else 's'} away from {plan.host}{stays}?"
 
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from godwit import wire
 from godwit.cli.screen import Screen
 from godwit.cli.views.plan import show_unplaced
+from godwit.cli.views.timetable import show_given_up, show_stuck
 from godwit.cli.words import (
     ROUND_COLUMNS,
     clock,
@@ -114,8 +115,11 @@ def show_drain_outcome(
     for migration in last.values():
         if migration.phase != "done" or (migration.result and migration.result.notes):
             show_outcome(screen, migration)
+    show_given_up(screen, drain.given_up)
     if not plan_was_shown:
         show_unplaced(screen, drain.plan.unplaced)
+        if drain.plan.timed is not None:
+            show_stuck(screen, drain.plan.timed)
     undrain = f"`godwit undrain {drain.host}` ends it."
     moved = sum(one.phase == "done" for one in last.values())
     match drain.state:

@@ -3,6 +3,7 @@
 from godwit import wire
 from godwit.cli.screen import Screen
 from godwit.cli.views.forecast import show_forecast, show_forecast_line
+from godwit.cli.views.timetable import show_makespan, show_stuck, show_when
 from godwit.cli.words import bandwidth_of, count_words
 from godwit.core.units import format_bytes, format_duration
 
@@ -16,14 +17,20 @@ def show_plan(screen: Screen, plan: wire.Plan, *, whole: bool = True) -> None:
     for number, move in enumerate(plan.moves, start=1):
         lead = f"{number}. " if plan.kind == "drain" else ""
         _show_move(screen, move, lead, whole=whole)
+        if plan.timed is not None:
+            show_when(screen, plan.timed, number - 1, indent=3)
     show_unplaced(screen, plan.unplaced)
-    for note in plan.notes:
+    if plan.timed is not None:
+        show_stuck(screen, plan.timed)
+    for note in (*plan.notes, *(plan.timed.notes if plan.timed is not None else ())):
         screen.line(f"Note: {note}")
 
 
 def _show_heading(screen: Screen, plan: wire.Plan) -> None:
     moves = count_words(len(plan.moves), "move")
-    if not plan.moves and not plan.unplaced:
+    stuck = plan.timed.stuck if plan.timed is not None else ()
+    staying = len(plan.unplaced) + len(stuck)
+    if not plan.moves and not staying:
         screen.line(f"{plan.host} runs no VM: the drain only puts it into maintenance.")
         return
     at_once = (
@@ -31,8 +38,10 @@ def _show_heading(screen: Screen, plan: wire.Plan) -> None:
     )
     if len(plan.moves) < 2:
         at_once = ""
-    stays = f"; {len(plan.unplaced)} can't be moved" if plan.unplaced else ""
+    stays = f"; {staying} can't be moved" if staying else ""
     screen.line(f"Drain of {plan.host}: {moves}{at_once}{stays}.", style="bold")
+    if plan.timed is not None:
+        show_makespan(screen, plan.timed)
 
 
 def _show_move(screen: Screen, move: wire.Move, lead: str, *, whole: bool) -> None:

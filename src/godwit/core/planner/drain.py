@@ -9,7 +9,7 @@ from typing import Final
 
 from godwit.core.model import Cluster, HostName, PlanId, Vm, VmId
 from godwit.core.plan import Move, Plan, PlanKind, Unplaced
-from godwit.core.planner.outlook import link_share, with_outlook, with_total
+from godwit.core.planner.outlook import link_share, with_outlook
 from godwit.core.planner.place import choose_destination, explain
 from godwit.core.planner.settings import PauseSettings, recipe_for
 
@@ -20,10 +20,10 @@ _WEIGHED_MOST: Final = 8
 
 
 def plan_drain(cluster: Cluster, host: HostName, *, parallel: int, settings: PauseSettings) -> Plan:
-    """Plan to move every active VM off ``host``, with the outlook of each move and of them all."""
+    """Plan to move every active VM off ``host``, with the outlook of each move; not timed yet."""
     plan = place_drain(cluster, host, parallel=parallel, settings=settings)
     moves = tuple(drain_outlook(cluster, plan, move) for move in plan.moves)
-    return with_total(replace(plan, moves=moves))
+    return replace(plan, moves=moves)
 
 
 def drain_outlook(cluster: Cluster, plan: Plan, move: Move) -> Move:

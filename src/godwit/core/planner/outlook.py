@@ -1,20 +1,19 @@
-"""The outlook of planned moves: recipe and forecast of each, warnings, and the time of them all.
+"""The outlook of planned moves: recipe and forecast of each, and warnings.
 
 Placement comes first and needs none of it: a forecast takes a hundred times as long as a choice.
 """
 
-import heapq
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
-from godwit.core.model import Cluster, Feature, Forecast, HostName, PathKey, Range, Vm
+from godwit.core.model import Cluster, Feature, Forecast, HostName, PathKey, Vm
 from godwit.core.plan import Alternative, Move, Plan, Recipe
 from godwit.core.precopy import ForecastInputs, HostRoom, choose_recipe, fit_curve, forecast
 from godwit.core.precopy.priors import XBZRLE_WINDOW_S
 from godwit.core.units import format_duration
 
-__all__ = ["link_share", "takes_turns", "total_time", "with_outlook", "with_total"]
+__all__ = ["link_share", "with_outlook"]
 
 #: With this chance of keeping the promise nothing else needs to be weighed.
 _GOOD: Final = 0.8
@@ -155,83 +154,15 @@ def _percent(chance: float) -> str:
 def link_share(cluster: Cluster, move: Move, plan: Plan | None = None) -> float:
     """What a move gets of its link, beside the others of its plan and those in flight.
 
-    Two share a link when they leave from the same host or arrive at the same one. Those that take
-    turns have it whole in theirs.
+    Two share a link when they leave from the same host or arrive at the same one. Where the speed
+    of all links is known, those of one plan take turns, and each has it whole in its own.
     """
     ours = {one.vm for one in plan.moves} if plan is not None else set()
     together = 1
-    if plan is not None and not takes_turns(plan):
+    if plan is not None and not all(one.recipe.link_bytes_per_s for one in plan.moves):
         together = max(1, min(plan.parallel, len(plan.moves)))
     others = [one for one in cluster.reservations if one.vm not in ours | {move.vm}]
     at_source = {vm.id for vm in cluster.vms_on(move.source)}
     leaving = sum(one.vm in at_source for one in others)
     arriving = sum(one.host == move.destination for one in others)
     return 1.0 / (together + max(leaving, arriving))
-
-
-def takes_turns(plan: Plan) -> bool:
-    """Whether its moves use the link one after the other: they do where its speed is known."""
-    return plan.parallel > 1 and all(one.recipe.link_bytes_per_s for one in plan.moves)
-
-
-def with_total(plan: Plan) -> Plan:
-    """Return the plan with a note of how long all of its moves are going to take.
-
-    Where they take turns on the link, the time of each grows by what it waits for the others.
-    """
-    time_s = total_time(plan)
-    if time_s is None or len(plan.moves) < 2:
-        return plan
-    note = (
-        f"all {len(plan.moves)} moves take about {format_duration(time_s.likely)}"
-        f" ({format_duration(time_s.low)} to {format_duration(time_s.high)})"
-    )
-    moves = _waiting(plan) if takes_turns(plan) else plan.moves
-    return replace(plan, moves=moves, notes=(*plan.notes, note))
-
-
-def total_time(plan: Plan) -> Range | None:
-    """How long all moves of a plan take, before their waiting is added; None without forecasts.
-
-    The moves share hosts and links, so that they are late together: lows add up with lows.
-    """
-    found = [one.forecast.total_s for one in plan.moves if one.forecast is not None]
-    if not found or len(found) < len(plan.moves):
-        return None
-    at_once = 1 if takes_turns(plan) else plan.parallel
-    return Range(
-        low=_end_s([one.low for one in found], at_once),
-        likely=_end_s([one.likely for one in found], at_once),
-        high=_end_s([one.high for one in found], at_once),
-    )
-
-
-def _waiting(plan: Plan) -> tuple[Move, ...]:
-    """Add to each move's time that of those that are started with it and may have their turn first.
-
-    Who is sooner done goes first: so none is sure to wait, and the low end stays.
-    """
-    alone = [one.forecast.total_s for one in plan.moves if one.forecast is not None]
-    moves = []
-    for at, move in enumerate(plan.moves):
-        before = alone[max(0, at - plan.parallel + 1) : at]
-        if move.forecast is None or not before:
-            moves.append(move)
-            continue
-        total_s = replace(
-            alone[at],
-            likely=alone[at].likely + sum(one.likely for one in before),
-            high=alone[at].high + sum(one.high for one in before),
-        )
-        ground = f"waits for its turn on the link behind up to {len(before)} other moves"
-        found = replace(move.forecast, total_s=total_s, grounds=(*move.forecast.grounds, ground))
-        moves.append(replace(move, forecast=found))
-    return tuple(moves)
-
-
-def _end_s(lasting_s: list[float], parallel: int) -> float:
-    """When the last one ends, each starting as soon as one of ``parallel`` places is free."""
-    free_s = [0.0] * max(1, min(parallel, len(lasting_s)))
-    for one in lasting_s:
-        heapq.heapreplace(free_s, free_s[0] + one)
-    return max(free_s)
