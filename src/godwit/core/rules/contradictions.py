@@ -135,7 +135,9 @@ def _no_host_left(case: _Case) -> Iterator[Contradiction]:
         yield _contradiction(
             culprits[names],
             why=f"{left} {case.frame.names(vms)}",
-            remedy="Take the VM out of one of them, or let the rule mean more hosts.",
+            remedy="Take the VM out of one of them, or let the rule mean more hosts."
+            if len(names) > 1
+            else "Mend the rule so that it leaves a host that is there, or take the VM out of it.",
             vms=vms,
             vms_without_host=len(vms),
         )
