@@ -245,7 +245,12 @@ def test_the_same_wishes_give_the_same_plan_to_the_byte(
 
 
 def reachable(seen: Cluster, wishes: list[Wanted]) -> bool:
-    """Whether all wishes can be granted, over any hosts: every arrangement is looked at."""
+    """Whether all wishes can be granted, over any hosts: every arrangement is looked at.
+
+    A VM that is where it is wanted already does not move, not even to step aside.
+    """
+    there = {(one.id, one.host) for one in seen.vms}
+    wishes = [one for one in wishes if (one.vm, one.destination) not in there]
     sizes = {one.id: (one.memory_bytes, one.vcpus) for one in seen.vms}
     names = [one.name for one in seen.hosts]
     moving = [one.vm for one in wishes]

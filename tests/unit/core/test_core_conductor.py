@@ -84,6 +84,8 @@ def test_who_only_waits_for_a_place_in_flight_goes_on_after_a_failure() -> None:
     first, second = (one.id.removeprefix("id-") for one in plan.moves)
     assert plan.moves[1].after == (plan.moves[0].id,)
     assert plan.moves[1].needs == ()
+    # The plan has its own reasons for a wait, also where the limits would let both fly.
+    assert names(begin(plan, FREE)) == [first]
     course = done(began(begin(plan, limits), first), first, well=False)
     assert names(course) == [second]
     assert course.given_up == ()
