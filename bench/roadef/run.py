@@ -3,25 +3,32 @@
 The environment variable GODWIT_BENCH_DATA names the folder that holds ``roadef/`` with the
 instances, the challenge's results and an independent evaluator, which judges every result.
 Each instance is solved once per limit, in a process of its own; the limit is wall-clock and
-counts everything from its start to its end. Written: ``bench/results/roadef.md`` and ``.json``.
+counts everything from its start to its end. Written: ``bench/results/roadef.md`` and ``.json``,
+after each result, so that a run which was ended goes on where it was. Results of another search
+or another machine are not gone on from.
 """
 
 import argparse
+import hashlib
 import json
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any, Final
 
 from bench.machine import describe_machine
 from bench.roadef.model import UnreadableInstance, data_folder
 from bench.roadef.report import Anchors, Rows, read_anchors, summary, table, with_scores
+from godwit.core.planner import search
 from godwit.core.planner.search import build_problem, descend, heat_for, improve, start
 
 RESULTS: Final = Path(__file__).resolve().parents[1] / "results"
 LIMITS_S: Final = (10, 60, 300)
+SET_A: Final = tuple(f"a{kind}_{k}" for kind in (1, 2) for k in (1, 2, 3, 4, 5))
 SET_B: Final = ("b_1", "b_2", "b_3", "b_4", "b_5", "b_6", "b_8", "b_9")
 #: What a solver that missed its limit is left, before it is ended.
 PATIENCE_S: Final = 60
@@ -104,39 +111,64 @@ def one(
     return with_scores(row, anchors)
 
 
-def main() -> None:
-    """Run what was asked for, and write both files."""
+def fingerprint() -> str:
+    """What tells whether a result is of this search: a digest of its files, and the machine."""
+    digest = hashlib.sha256(describe_machine()["machine"].encode())
+    folder = Path(search.__file__).parent
+    for path in [*sorted(folder.glob("*.py")), Path(__file__).with_name("solve.py")]:
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def kept_rows(results: Path, *, of: str, seed: int) -> Rows:
+    """The results of an earlier run that this one goes on from."""
+    path = results / "roadef.json"
+    written = json.loads(path.read_text()) if path.exists() else {}
+    return [
+        row for row in written.get("runs", []) if (row.get("search"), row.get("seed")) == (of, seed)
+    ]
+
+
+def write(results: Path, rows: Rows, anchors: dict[str, Anchors]) -> str:
+    """Write both files with what there is; returns the page."""
+    results.mkdir(exist_ok=True)
+    rows.sort(key=lambda row: (row["limit_s"], row["instance"] not in anchors, row["instance"]))
+    figures, about = summary(rows, anchors), describe_machine()
+    page = table(rows, figures, about)
+    text = json.dumps(figures | {"about": about, "runs": rows}, indent=1) + "\n"
+    for name, content in (("roadef.json", text), ("roadef.md", page)):
+        fresh = results / f".{name}"
+        fresh.write_text(content)
+        fresh.replace(results / name)
+    return page
+
+
+def main(words: Sequence[str] | None = None) -> None:
+    """Run what was asked for and is not there yet."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--limits", type=int, nargs="+", default=LIMITS_S, metavar="SECONDS")
-    parser.add_argument("--instances", nargs="+", default=SET_B, metavar="NAME")
+    parser.add_argument("--instances", nargs="+", default=SET_B + SET_A, metavar="NAME")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--rows", type=Path, help="keep each row there, and go on from them")
-    parser.add_argument("--trial", action="store_true", help="write no results")
-    asked = parser.parse_args()
+    parser.add_argument("--results", type=Path, default=RESULTS, help="where the files are kept")
+    parser.add_argument("--anew", action="store_true", help="go on from nothing")
+    asked = parser.parse_args(words)
     try:
         folder = data_folder()
         anchors = read_anchors(folder / "challenge_results_b.csv")
     except (UnreadableInstance, OSError) as error:
         sys.exit(f"error: {error}")
-    rows: Rows = json.loads(asked.rows.read_text()) if asked.rows and asked.rows.exists() else []
+    mine = fingerprint()
+    rows = [] if asked.anew else kept_rows(asked.results, of=mine, seed=asked.seed)
     done = {(row["instance"], row["limit_s"]) for row in rows}
     warm_up()
-    for limit_s in asked.limits:
-        for name in asked.instances:
-            if (name, limit_s) in done:
-                continue
-            rows.append(one(folder, name, limit_s=limit_s, seed=asked.seed, anchors=anchors))
-            say(f"{limit_s} s {name}: {rows[-1]['cost']:,} score {rows[-1].get('score', 0):.4f}")
-            if asked.rows is not None:
-                asked.rows.write_text(json.dumps(rows))
-    figures, about = summary(rows, anchors), describe_machine()
-    page = table(rows, figures, about)
-    if not asked.trial:
-        RESULTS.mkdir(exist_ok=True)
-        written = figures | {"about": about, "runs": rows}
-        (RESULTS / "roadef.json").write_text(json.dumps(written, indent=1) + "\n")
-        (RESULTS / "roadef.md").write_text(page)
-    say(page)
+    for name, limit_s in product(asked.instances, asked.limits):
+        if (name, limit_s) in done:
+            continue
+        row = one(folder, name, limit_s=limit_s, seed=asked.seed, anchors=anchors)
+        rows.append(row | {"search": mine})
+        write(asked.results, rows, anchors)
+        say(f"{limit_s} s {name}: {row['cost']:,} score {row.get('score', 0):.4f}")
+    say(write(asked.results, rows, anchors))
 
 
 def say(text: str) -> None:

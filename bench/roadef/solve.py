@@ -9,6 +9,7 @@ import json
 import multiprocessing
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
@@ -19,20 +20,27 @@ import numpy as np
 
 from bench.roadef.model import Instance, UnreadableInstance, read_instance
 from godwit.core.planner.search import (
+    Heat,
     Indices,
     Numbers,
+    Problem,
     State,
+    back_to_best,
     best_cost,
     descend,
     evaluations_of,
     heat_for,
     improve,
+    present_cost,
     start,
 )
 
 #: Kept back for writing the result and for ending the processes.
 RESERVE_S: Final = 0.5
-DESCENT_FRACTION: Final = 0.03
+#: How much of the time is gone when the descent, the rehearsal and the annealing end.
+DESCENT_FRACTION: Final = 0.02
+REHEARSAL_FRACTION: Final = 0.14
+FREEZING_FRACTION: Final = 0.98
 #: Evaluations between two looks at the clock.
 SLICE: Final = 20_000
 #: How much of the time is gone when the two compare.
@@ -54,20 +62,37 @@ class Shared:
 def _work(instance: Instance, shared: Shared, me: int, seed: int, ends_s: float) -> None:
     problem, began_s = instance.problem, time.monotonic()
     state = start(problem, seed=seed)
-    while time.monotonic() - began_s < DESCENT_FRACTION * (ends_s - began_s):
+
+    def progress() -> float:
+        return (time.monotonic() - began_s) / (ends_s - began_s)
+
+    while progress() < DESCENT_FRACTION:
         descend(problem, state, evaluations=SLICE)
-    heat, exchanges = heat_for(problem, state), list(EXCHANGES)
-    done = 0
-    while (now_s := time.monotonic()) < ends_s:
-        progress = (now_s - began_s) / (ends_s - began_s)
-        if exchanges and progress >= exchanges[0]:
+    heat = _rehearsed(problem, state, progress)
+    exchanges, done = list(EXCHANGES), 0
+    while (now := progress()) < FREEZING_FRACTION:
+        if exchanges and now >= exchanges[0]:
             exchanges.pop(0)
             done += evaluations_of(state)
             state = _exchange(instance, shared, state, me)
             done -= evaluations_of(state)
-        improve(problem, state, heat, progress_fraction=progress, evaluations=SLICE)
+        gone = (now - REHEARSAL_FRACTION) / (FREEZING_FRACTION - REHEARSAL_FRACTION)
+        improve(problem, state, heat, progress_fraction=gone, evaluations=SLICE)
+    back_to_best(problem, state)
+    while progress() < 1.0:
+        descend(problem, state, evaluations=SLICE)
     _write(shared, state, me)
     shared.evaluations[me] = done + evaluations_of(state)
+
+
+def _rehearsed(problem: Problem, state: State, progress: Callable[[], float]) -> Heat:
+    """Anneal once in a short time, to learn at which temperatures the time is well spent."""
+    heat, begins_at, costs = heat_for(problem, state), best_cost(state), []
+    while (now := progress()) < REHEARSAL_FRACTION:
+        gone = (now - DESCENT_FRACTION) / (REHEARSAL_FRACTION - DESCENT_FRACTION)
+        improve(problem, state, heat, progress_fraction=gone, evaluations=SLICE)
+        costs.append(present_cost(state))
+    return heat.focused(costs, begins_at=begins_at) if costs else heat
 
 
 def _write(shared: Shared, state: State, me: int) -> None:

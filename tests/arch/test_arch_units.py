@@ -48,8 +48,6 @@ UNITLESS = {
     "Change.by": "what the rule counts, as in Breach.amount",
     "Forecast.keeps_promise": _CHANCE,
     "ForecastInputs.vcpus": _COUNT,
-    "Heat.coldest": _COST,
-    "Heat.hottest": _COST,
     "HostRecord.cores_overcommit": "a ratio: vCPUs for each core",
     "InFlight.most": _COUNT,
     "HostVersions.libvirt": "a version in libvirt's own numbering",

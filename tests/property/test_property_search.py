@@ -33,7 +33,7 @@ def assert_counts_are_right(problem, state: State) -> None:
     assert int(state.sums[COST]) == slow_cost(problem, assignment)
     assert broken_rules(state) == slow_broken(problem, assignment)
     fresh = start(problem, assignment)
-    for name in ("used", "held", "bin_cost", "in_bin", "in_location", "in_neighbourhood"):
+    for name in ("above", "room", "short", "bin_cost", "in_bin", "in_location", "in_neighbourhood"):
         np.testing.assert_array_equal(getattr(state, name), getattr(fresh, name), err_msg=name)
     for name in ("locations", "moved", "groups_with_moved", "items_in"):
         np.testing.assert_array_equal(getattr(state, name), getattr(fresh, name), err_msg=name)
@@ -79,7 +79,7 @@ def test_what_is_weighed_is_what_it_costs(seed: int, moves) -> None:
         if change != TOO_MUCH:
             assert change == slow_cost(problem, state.where.tolist()) - int(before.sums[COST])
         # There is no room exactly where a bin would be fuller than before, and above capacity.
-        fuller = (state.held > problem.capacity) & (state.held > before.held)
+        fuller = (state.room < 0) & (state.room < before.room)
         assert (change == TOO_MUCH) == bool(fuller.any())
 
 

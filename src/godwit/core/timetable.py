@@ -7,11 +7,12 @@ schedule; here both are put together. Nothing is judged: that is the audit's.
 from dataclasses import replace
 from typing import Final
 
-from godwit.core.model import Cluster, HostName, Range, VmId
+from godwit.core.model import Cluster, HostName, Range, VmId, When
 from godwit.core.plan import Move, Plan
 from godwit.core.planner import PauseSettings, drain_outlook, recipe_for
+from godwit.core.rules import HOST, AntiAffinity, InFlight
 from godwit.core.schedule import Effort, Search, Wanted, effort_of_forecast, make_schedule
-from godwit.core.timed import Bounds, TimedMove
+from godwit.core.timed import ApartRule, Bounds, FlightGroup, TimedMove
 
 __all__ = ["bounds_of", "with_times"]
 
@@ -23,21 +24,36 @@ _TRIES_FOR: Final = 1500
 _WAITS: Final = 1.05
 
 
-def bounds_of(plan: Plan) -> Bounds:
-    """What must hold of a plan beside what the cluster says: the limits that were asked for.
+def bounds_of(plan: Plan, cluster: Cluster) -> Bounds:
+    """What must hold of a plan at every instant: the limits asked for, and what the site declares.
+
+    Of the site's hard rules those that an order can keep: VMs that are apart, VMs of which only so
+    many may be in flight.
 
     A link whose speed nobody declared is taken to carry as many of the plan's streams as may be in
     flight, each as fast as its forecast has it. Where the plan was timed already, that guess is
     kept: it is no rule, but what the times rest on.
     """
+    hard = [one for one in cluster.rules if one.hard and one.when is When.ALWAYS]
+    flights = tuple(
+        FlightGroup(name=one.name, members=one.vms, most=one.most)
+        for one in hard
+        if isinstance(one, InFlight)
+    )
+    apart = tuple(
+        ApartRule(name=one.name, members=one.vms, label=None if one.by == HOST else one.by)
+        for one in hard
+        if isinstance(one, AntiAffinity)
+    )
+    bounds = Bounds(limits=replace(plan.limits, groups=flights), apart=apart)
     if plan.timed is not None:
-        return Bounds(limits=plan.limits, link_bytes_per_s=plan.timed.bounds.link_bytes_per_s)
+        return replace(bounds, link_bytes_per_s=plan.timed.bounds.link_bytes_per_s)
     rates = [effort.stream_bytes_per_s or 0.0 for one in plan.moves if (effort := _alone(one))]
     fastest = max(rates, default=0.0)
     if fastest <= 0:
-        return Bounds(limits=plan.limits)
+        return bounds
     together = max(1, min(plan.parallel, len(plan.moves)))
-    return Bounds(limits=plan.limits, link_bytes_per_s=together * fastest)
+    return replace(bounds, link_bytes_per_s=together * fastest)
 
 
 def with_times(cluster: Cluster, plan: Plan, settings: PauseSettings) -> Plan:
@@ -46,7 +62,7 @@ def with_times(cluster: Cluster, plan: Plan, settings: PauseSettings) -> Plan:
     A VM that goes over a stop gets a move for each part of its way. What can't be ordered is in
     ``timed.stuck`` and no longer among the moves. The same input gives the same plan.
     """
-    bounds = bounds_of(plan)
+    bounds = bounds_of(plan, cluster)
     wanted = [
         Wanted(vm=one.vm, destination=one.destination, effort=_effort(cluster, one, bounds))
         for one in plan.moves

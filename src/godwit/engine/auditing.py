@@ -36,9 +36,8 @@ def refuse_unsound(cluster: Cluster, plan: Plan) -> TimedPlan:
             remedy="Plan again.",
         )
     # Which generation it is of, is judged by what follows from it.
-    found = [
-        one for one in audit(cluster, plan.timed, bounds_of(plan)) if one.kind is not Kind.STALE
-    ]
+    bounds = bounds_of(plan, cluster)
+    found = [one for one in audit(cluster, plan.timed, bounds) if one.kind is not Kind.STALE]
     if plan.generation != cluster.generation:
         said = [*_told(cluster, found), *_changed(cluster, plan)]
         if said:

@@ -1,9 +1,11 @@
 """Goal: the challenge's files are read as its statement says, and a broken file is named."""
 
+import json
 from pathlib import Path
 
 import pytest
 
+from bench.roadef import run
 from bench.roadef.model import VARIABLE, UnreadableInstance, data_folder, read_instance
 from bench.roadef.report import Anchors, read_anchors, summary, table, with_scores
 from godwit.core.planner.search import best_cost, broken_rules, start
@@ -102,3 +104,49 @@ def test_the_page_has_a_line_for_each_run() -> None:
     rows = [with_scores(row, {})]
     page = table(rows, summary(rows, {}), {"machine": "two cores"})
     assert "| a1_1 | 5 | 25.0000 | - | - | - | 1 | 2 | 3 | 9.9 |" in page
+
+
+class Cut(Exception):
+    """The run is ended from outside."""
+
+
+def test_a_run_that_was_cut_goes_on_where_it_was(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "roadef").mkdir()
+    (tmp_path / "roadef" / "evaluate.py").write_text("")
+    (tmp_path / "roadef" / "challenge_results_b.csv").write_text("team,B1,B2\nS38,9,9\n")
+    monkeypatch.setenv(VARIABLE, str(tmp_path))
+    asked, patience = [], 1
+
+    def solved(folder: Path, name: str, *, limit_s: int, **rest) -> dict[str, object]:
+        asked.append((name, limit_s))
+        if len(asked) > patience:
+            raise Cut
+        row = {"instance": name, "limit_s": limit_s, "seed": 1, "cost": 5, "lower_bound": 4}
+        row |= {"processes": 2, "moves_per_s": 3.0, "wall_s": 9.9, "initial_cost": 10, "moved": 1}
+        return with_scores(row, rest["anchors"])
+
+    monkeypatch.setattr(run, "one", solved)
+    monkeypatch.setattr(run, "warm_up", lambda: None)
+    words = ["--results", str(tmp_path), "--limits", "10", "300", "--instances", "b_1", "b_2"]
+    with pytest.raises(Cut):
+        run.main(words)
+    assert json.loads((tmp_path / "roadef.json").read_text())["b_1_cost_10s"] == 5
+    patience = 9
+    run.main(words)
+    assert asked == [("b_1", 10), ("b_1", 300), ("b_1", 300), ("b_2", 10), ("b_2", 300)]
+    written = json.loads((tmp_path / "roadef.json").read_text())
+    assert written["score_sum_b_300s"] == pytest.approx(-80.0)
+    assert written["b_1_cost_300s"] == 5
+    assert [row["limit_s"] for row in written["runs"]] == [10, 10, 300, 300]
+    asked.clear()
+    run.main([*words, "--seed", "2"])
+    assert len(asked) == 4
+
+
+def test_results_of_another_search_are_not_gone_on_from(tmp_path: Path) -> None:
+    runs = [{"search": "this", "seed": 1}, {"search": "other", "seed": 1}]
+    (tmp_path / "roadef.json").write_text(json.dumps({"runs": runs}))
+    assert run.kept_rows(tmp_path, of="this", seed=1) == runs[:1]
+    assert run.kept_rows(tmp_path / "nowhere", of="this", seed=1) == []

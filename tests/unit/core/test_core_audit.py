@@ -11,7 +11,8 @@ import pytest
 
 from godwit.core import audit as audit_room
 from godwit.core.audit import CHECKS, Kind, Violation, audit
-from godwit.core.model import Cluster, CpuAnswer, HostName, Range, RunState, Vm, VmId
+from godwit.core.model import Cluster, CpuAnswer, HostName, Range, Rule, RunState, Vm, VmId, When
+from godwit.core.rules import Bundle, InFlight, Spread
 from godwit.core.timed import (
     ApartRule,
     Bounds,
@@ -91,6 +92,10 @@ def seen(*vms: Vm, **changes: object) -> Cluster:
     return cluster(SMALL, vms or (A, B, C), **changes)  # type: ignore[arg-type]
 
 
+def ruled(*rules: Rule) -> Cluster:
+    return replace(seen(), rules=rules)
+
+
 def limits(**changes: object) -> Bounds:
     return Bounds(limits=replace(FREE, **changes), link_bytes_per_s=LINK)  # type: ignore[arg-type]
 
@@ -120,6 +125,11 @@ def planted_together() -> Planted:
 def planted_place() -> Planted:
     refused = {(A.id, HostName("h3")): CpuAnswer(compatible=False)}
     return seen(cpu=refused), plan(moved(A, "h3")), limits()
+
+
+def planted_site() -> Planted:
+    stack = Bundle(name="stack", vms=frozenset({A.id, C.id}))
+    return ruled(stack), plan(moved(A, "h3")), limits()
 
 
 def planted_copies() -> Planted:
@@ -163,6 +173,7 @@ PLANTED: dict[Kind, Callable[[], Planted]] = {
     Kind.APART: planted_apart,
     Kind.TOGETHER: planted_together,
     Kind.PLACE: planted_place,
+    Kind.SITE: planted_site,
     Kind.FLIGHT_HOST: lambda: (seen(), plan(*both()), limits(per_host=1)),
     Kind.FLIGHT_LINK: lambda: (seen(), plan(*both()), limits(per_link=1)),
     Kind.FLIGHT_WHOLE: lambda: (seen(), plan(*both()), limits(whole=1)),
@@ -330,3 +341,30 @@ def test_a_move_that_needs_what_may_end_after_it_is_found() -> None:
     late = replace(waits, **dict(zip(("starts_s", "ends_s"), between(10, 20), strict=True)))
     late = replace(late, slices=())
     assert audit(seen(), plan(first, late), limits()) == ()
+
+
+def test_a_rule_of_the_site_is_asked_at_every_instant_and_at_the_end() -> None:
+    two = frozenset({A.id, B.id})
+    one_at_once = ruled(InFlight(name="one", vms=two, most=1))
+    (found,) = audit(one_at_once, plan(*both()), limits())
+    assert (found.kind, found.at_s, found.found) == (Kind.SITE, 0.0, 1.0)
+    assert "at most 1 may be in flight" in found.why
+    assert "rule 'one'" in found.why
+    turns = plan(moved(A, "h3"), moved(B, "h3", after=("a#1",), at=(10, 20)))
+    assert audit(one_at_once, turns, limits()) == ()
+
+
+def test_a_rule_that_only_the_end_decides_says_nothing_on_the_way() -> None:
+    turns = plan(moved(A, "h3"), moved(C, "h2", after=("a#1",), at=(10, 20)))
+    both_go = Bundle(name="stack", vms=frozenset({A.id, C.id}))
+    assert audit(ruled(both_go), turns, limits()) == ()
+    always = replace(both_go, when=When.ALWAYS)
+    assert [one.kind for one in audit(ruled(always), turns, limits())] == [Kind.SITE]
+
+
+def test_what_is_soft_or_was_broken_before_is_no_fault_of_the_plan() -> None:
+    apart = Spread(name="wide", vms=frozenset({A.id, B.id, C.id}), least_values=3, most_skew=None)
+    assert audit(ruled(apart), plan(moved(B, "h3")), limits()) == ()
+    assert [one.kind for one in audit(ruled(apart), plan(moved(B, "h1")), limits())]
+    stack = Bundle(name="stack", hard=False, vms=frozenset({A.id, C.id}))
+    assert audit(ruled(stack), plan(moved(A, "h3")), limits()) == ()

@@ -12,7 +12,8 @@ from godwit.core.audit import audit
 from godwit.core.model import Cluster, HostName, Knowledge
 from godwit.core.plan import Plan
 from godwit.core.planner import PauseSettings, plan_drain
-from godwit.core.timed import StuckKind
+from godwit.core.rules import AntiAffinity, InFlight
+from godwit.core.timed import ApartRule, FlightGroup, StuckKind
 from godwit.core.timetable import bounds_of, with_times
 from godwit.core.units import GIB
 from tests.unit.core.builders import cluster, group, host, moving, promise, vm
@@ -40,7 +41,7 @@ def test_a_drain_is_ordered_and_timed_and_sound(parallel: int, link: float | Non
     of = seen(link)
     plan = drained(of, parallel)
     assert plan.timed is not None
-    assert audit(of, plan.timed, bounds_of(plan)) == ()
+    assert audit(of, plan.timed, bounds_of(plan, of)) == ()
     assert {move.vm_name for move in plan.moves} == set(NAMES)
     assert plan.timed.stuck == ()
     assert plan.timed.lower_bound_s <= plan.timed.makespan_s.likely
@@ -79,8 +80,8 @@ def test_beside_others_a_move_takes_longer_and_its_forecast_says_so() -> None:
 
 def test_links_of_unknown_speed_are_taken_to_carry_the_streams_of_the_plan() -> None:
     one, many = drained(seen(None), 1), drained(seen(None), 4)
-    rate = bounds_of(one).link_bytes_per_s
-    assert bounds_of(many).link_bytes_per_s == pytest.approx(rate, rel=0.35)
+    rate = bounds_of(one, seen(None)).link_bytes_per_s
+    assert bounds_of(many, seen(None)).link_bytes_per_s == pytest.approx(rate, rel=0.35)
     # Nothing is known of the link: side by side takes about as long as one after the other.
     assert many.timed.makespan_s.likely == pytest.approx(one.timed.makespan_s.likely, rel=0.35)
     assert any("not declared" in note for note in one.timed.notes)
@@ -91,7 +92,7 @@ def test_the_bounds_of_a_timed_plan_are_what_was_asked_and_its_guess_of_the_link
     loose = replace(
         plan.timed, bounds=replace(plan.timed.bounds, limits=replace(plan.limits, whole=None))
     )
-    assert bounds_of(replace(plan, timed=loose)) == plan.timed.bounds
+    assert bounds_of(replace(plan, timed=loose), seen(None)) == plan.timed.bounds
 
 
 def test_a_swap_of_full_hosts_has_a_move_for_each_part_of_the_way() -> None:
@@ -102,7 +103,7 @@ def test_a_swap_of_full_hosts_has_a_move_for_each_part_of_the_way() -> None:
     ]
     of = cluster(hosts, [a, b])
     plan = moving(of, a="h2", b="h1")
-    assert audit(of, plan.timed, bounds_of(plan)) == ()
+    assert audit(of, plan.timed, bounds_of(plan, of)) == ()
     first, other, last = plan.moves
     assert (first.vm, last.vm) in {(a.id, a.id), (b.id, b.id)}
     assert (first.destination, last.source) == ("h3", "h3")
@@ -156,3 +157,25 @@ def test_what_is_timed_must_be_the_moves_of_the_plan() -> None:
 
 def test_the_same_plan_to_the_byte() -> None:
     assert repr(drained(seen(), 3)) == repr(drained(seen(), 3))
+
+
+def test_the_rules_of_the_site_that_an_order_can_keep_are_kept() -> None:
+    ids = frozenset(one.id for one in seen().vms)
+    rules = (InFlight(name="two", vms=ids, most=2), AntiAffinity(name="apart", vms=ids, by="rack"))
+    soft = InFlight(name="one", hard=False, vms=ids, most=1)
+    of = replace(seen(), rules=(*rules, soft))
+    bounds = bounds_of(drained(seen(), 4), of)
+    assert bounds.limits.groups == (FlightGroup(name="two", members=ids, most=2),)
+    assert bounds.limits.whole == 4
+    assert bounds.apart == (ApartRule(name="apart", members=ids, label="rack"),)
+
+
+def test_only_so_many_of_a_group_are_in_flight_at_once() -> None:
+    ids = frozenset(one.id for one in seen().vms)
+    of = replace(seen(), rules=(InFlight(name="one", vms=ids, most=1),))
+    free, plan = drained(seen(), 4), drained(of, 4)
+    assert len(plan.moves) == len(NAMES)
+    assert any(one.after == () for one in free.timed.moves[1:])
+    assert all(second.after for second in plan.timed.moves[1:])
+    assert audit(of, plan.timed, bounds_of(plan, of)) == ()
+    assert audit(of, free.timed, bounds_of(free, of))

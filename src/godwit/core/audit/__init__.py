@@ -2,7 +2,8 @@
 
 ``audit`` returns what it found; a plan with nothing found keeps every rule at every instant, not
 only at the times that are expected but in any course of events that its order allows. It imports
-the rules about one VM on one host; who else is there, it follows by itself.
+the rules about one VM on one host; who else is there, it follows by itself. What the site declares
+about several VMs is asked of its own checkers, at every instant of the expected times.
 """
 
 from collections.abc import Callable, Iterator
@@ -28,6 +29,7 @@ from godwit.core.audit.shape import (
     check_source,
     check_times,
 )
+from godwit.core.audit.site import check_site
 from godwit.core.audit.violation import Kind, Violation
 from godwit.core.model import Cluster
 from godwit.core.timed import Bounds, TimedPlan
@@ -51,6 +53,7 @@ CHECKS: Final[dict[Kind, Check]] = {
     Kind.APART: check_apart,
     Kind.TOGETHER: check_together,
     Kind.PLACE: check_place,
+    Kind.SITE: check_site,
     Kind.FLIGHT_HOST: check_hosts,
     Kind.FLIGHT_LINK: check_links,
     Kind.FLIGHT_GROUP: check_groups,

@@ -10,14 +10,11 @@ from collections.abc import Callable, Iterator, Sequence
 from godwit.core.audit.replay import Replay, Stay
 from godwit.core.audit.violation import Kind, Violation
 from godwit.core.model import Host, HostName, VmId
-from godwit.core.rules import HOST_RULES, Placement
+from godwit.core.rules import LONE_RULES, Placement
 from godwit.core.timed import Bounds
 from godwit.core.units import format_bytes
 
 __all__ = ["check_apart", "check_cores", "check_memory", "check_place", "check_together"]
-
-#: Rules about who else is there: they are followed here, instant by instant.
-_FOLLOWED = frozenset({"memory", "cores", "anti_affinity", "affinity"})
 
 
 def check_memory(replay: Replay, _bounds: Bounds) -> Iterator[Violation]:
@@ -194,9 +191,8 @@ def check_place(replay: Replay, bounds: Bounds) -> Iterator[Violation]:
         if only is not None and move.destination not in only:
             reasons.append(f"{vm.name} is bound to {', '.join(sorted(only)) or 'no host'}")
         placement = Placement(cluster=replay.cluster, vm=vm, host=host)
-        for rule in HOST_RULES:
-            if rule.name in _FOLLOWED:
-                continue
+        # Those about who else is there are followed instant by instant.
+        for rule in LONE_RULES:
             if (refusal := rule.check(placement)) is not None:
                 reasons.append(refusal.why)
                 break

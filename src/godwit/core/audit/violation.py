@@ -34,6 +34,8 @@ class Kind(Enum):
     TOGETHER = "together"
     #: A host can't run the VM, or must not.
     PLACE = "place"
+    #: A hard rule that the site declares is broken, or broken further.
+    SITE = "rule of the site"
     #: Too many moves in flight.
     FLIGHT_HOST = "flight of a host"
     FLIGHT_LINK = "flight of a link"

@@ -52,7 +52,7 @@ from godwit.core.rules import (
 from godwit.core.rules.absorb import Absorb
 from godwit.core.rules.affinity import Affinity
 from godwit.core.rules.anti_affinity import AntiAffinity
-from godwit.core.rules.assignment import Assignment, Frame, end_of, frame_of, present
+from godwit.core.rules.assignment import HOST, Assignment, Frame, end_of, frame_of, present
 from godwit.core.rules.available import Available
 from godwit.core.rules.bandwidth import Bandwidth
 from godwit.core.rules.breach import Breach
@@ -82,6 +82,7 @@ from godwit.core.rules.standing import Change, Effect, Standing
 from godwit.core.rules.stay_within import StayWithin
 
 __all__ = [
+    "HOST",
     "HOST_RULES",
     "KINDS",
     "LONE_RULES",

@@ -9,14 +9,11 @@ from dataclasses import dataclass, field
 
 from godwit.core.model import Cluster, HostName, Vm, VmId
 from godwit.core.plan import Refusal
-from godwit.core.rules import HOST_RULES, Placement
+from godwit.core.rules import LONE_RULES, Placement
 from godwit.core.schedule.effort import Effort
 from godwit.core.timed import ApartRule, Bounds, Limits
 
 __all__ = ["Layout", "Leg", "Mover", "Scene", "apart_rules", "fixed_refusal"]
-
-#: What depends on who else is there is followed instant by instant; all else is asked once.
-_FOLLOWED = {"memory", "cores", "anti_affinity", "affinity"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,8 +149,9 @@ def fixed_refusal(cluster: Cluster, bounds: Bounds, vm: Vm, name: HostName) -> R
             remedy=f"Let {vm.name} be on {name} too, or send it elsewhere.",
         )
     placement = Placement(cluster=cluster, vm=vm, host=cluster.host(name))
-    for rule in HOST_RULES:
-        if rule.name not in _FOLLOWED and (refusal := rule.check(placement)) is not None:
+    # What depends on who else is there is followed instant by instant; all else is asked once.
+    for rule in LONE_RULES:
+        if (refusal := rule.check(placement)) is not None:
             return refusal
     return None
 

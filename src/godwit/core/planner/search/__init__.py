@@ -13,7 +13,9 @@ from godwit.core.planner.search.improving import (
     evaluations_of,
     heat_for,
     improve,
+    present_cost,
 )
+from godwit.core.planner.search.moving import back_to_best
 from godwit.core.planner.search.problem import (
     NO_LIMIT,
     Indices,
@@ -31,6 +33,7 @@ __all__ = [
     "Numbers",
     "Problem",
     "State",
+    "back_to_best",
     "best_cost",
     "broken_rules",
     "build_problem",
@@ -38,5 +41,6 @@ __all__ = [
     "evaluations_of",
     "heat_for",
     "improve",
+    "present_cost",
     "start",
 ]

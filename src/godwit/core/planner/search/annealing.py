@@ -6,14 +6,15 @@ temperature.
 
 import math
 
-from godwit.core.planner.search.compiled import compiled
+from godwit.core.planner.search.compiled import compiled, inlined
 from godwit.core.planner.search.dice import below, fraction
 from godwit.core.planner.search.problem import Numbers, Problem
-from godwit.core.planner.search.state import EVALUATIONS, State
+from godwit.core.planner.search.pushing import push_in
+from godwit.core.planner.search.state import BROKEN, EVALUATIONS, State
 from godwit.core.planner.search.weighing import NONE, TOO_MUCH, attempt, may_lie, weigh
 
 
-@compiled
+@inlined
 def costly_bin(state: State, rounds: int) -> int:
     """Draw some bins, and take the one of them that costs most."""
     bins = state.bin_cost.shape[0]
@@ -25,12 +26,34 @@ def costly_bin(state: State, rounds: int) -> int:
     return best
 
 
-@compiled
+@inlined
 def draw_item(state: State, rounds: int) -> int:
     """Draw an item: any, or one of a bin that costs much; -1 if that bin is empty."""
     if rounds == 0:
         return below(state.dice, state.where.shape[0])
     place = costly_bin(state, rounds)
+    if state.items_in[place] == 0:
+        return NONE
+    return state.items_of[place, below(state.dice, state.items_in[place])]
+
+
+@inlined
+def _like(problem: Problem, state: State, item: int) -> int:
+    """Draw an item that is about as large: near in the order by size more often than far."""
+    items = problem.by_size.shape[0]
+    span, times = items, below(state.dice, 20)
+    while times > 0 and span > 1:
+        span >>= 1
+        times -= 1
+    step = 1 + below(state.dice, span)
+    if below(state.dice, 2) == 0:
+        step = items - step
+    return problem.by_size[(problem.size_rank[item] + step) % items]
+
+
+@inlined
+def _other_in(state: State, place: int) -> int:
+    """Draw an item of a bin; ``NONE`` if it is empty."""
     if state.items_in[place] == 0:
         return NONE
     return state.items_of[place, below(state.dice, state.items_in[place])]
@@ -42,8 +65,9 @@ def anneal(
 ) -> None:
     """Try so many moves at one temperature.
 
-    ``mix``: of 1,000 moves, how many are exchanges, how many of the others go home, how many
-    begin in a bin that costs much; and of how many bins that is the one which costs most.
+    ``mix``: of 1,000 moves, how many are exchanges, how many go home, how many begin in a bin
+    that costs much; of how many bins that is the one which costs most; and of 1,000 exchanges,
+    how many are with an item of about the same size.
     """
     bins, items = problem.capacity.shape[0], problem.need.shape[0]
     for _ in range(evaluations):
@@ -52,14 +76,23 @@ def anneal(
         item = draw_item(state, rounds)
         if item == NONE:
             continue
-        if below(state.dice, 1000) < mix[0]:
-            other = below(state.dice, items)
+        if below(state.dice, 10000) < mix[5] and state.sums[BROKEN] == 0:
+            place = below(state.dice, bins)
+            if place != state.where[item]:
+                push_in(problem, state, item, place, limit, mix[6])
+            continue
+        exchanges = below(state.dice, 1000) < mix[0]
+        other = NONE
+        if below(state.dice, 1000) < mix[1]:
+            place = problem.origin[item]
+            if exchanges:
+                other = _other_in(state, place)
+        elif exchanges:
+            alike = below(state.dice, 1000) < mix[4]
+            other = _like(problem, state, item) if alike else below(state.dice, items)
             place = state.where[other]
         else:
-            other = NONE
             place = below(state.dice, bins)
-            if below(state.dice, 1000) < mix[1]:
-                place = problem.origin[item]
         if place != state.where[item]:
             attempt(problem, state, item, other, place, limit)
     state.sums[EVALUATIONS] += evaluations

@@ -2,17 +2,36 @@
 
 What is kept of a function is renewed when its own file changes, not when a file changes that it
 calls into: after editing a kernel, remove ``__pycache__`` of this folder.
+
+No kernel makes an array, so none of them counts references: with the many arrays of a problem and
+of a state that would take more than ten times as long as the search itself. For the same reason
+what is called for each evaluation is put into its caller.
 """
 
 from collections.abc import Callable
-from typing import ParamSpec, TypeVar, cast
+from typing import Final, ParamSpec, TypeVar, cast
 
 import numba
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
+_OPTIONS: Final = {"_nrt": False}
+
 
 def compiled(function: Callable[P, R]) -> Callable[P, R]:
     """Compile a function at its first call; to callers it stays the Python function it was."""
-    return cast("Callable[P, R]", numba.njit(cache=True)(function))
+    return cast("Callable[P, R]", _kept(function, **_OPTIONS))
+
+
+def inlined(function: Callable[P, R]) -> Callable[P, R]:
+    """Compile a function into each of its compiled callers."""
+    return cast("Callable[P, R]", _kept(function, forceinline=True, **_OPTIONS))
+
+
+def _kept(function: Callable[P, R], **options: bool) -> object:
+    try:
+        return numba.njit(cache=True, **options)(function)
+    except RuntimeError:
+        # Nowhere to keep it: neither beside the source nor in the user's folder for such things.
+        return numba.njit(**options)(function)

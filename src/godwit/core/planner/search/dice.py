@@ -5,7 +5,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from godwit.core.planner.search.compiled import compiled
+from godwit.core.planner.search.compiled import inlined
 
 Dice = npt.NDArray[np.uint64]
 
@@ -15,7 +15,7 @@ _SECOND: Final = np.uint64(0x94D049BB133111EB)
 _UNIT: Final = 1.0 / (1 << 53)
 
 
-@compiled
+@inlined
 def _bits(dice: Dice) -> np.uint64:
     dice[0] += _STEP
     bits = dice[0]
@@ -24,13 +24,13 @@ def _bits(dice: Dice) -> np.uint64:
     return np.uint64(bits ^ (bits >> np.uint64(31)))
 
 
-@compiled
+@inlined
 def below(dice: Dice, limit: int) -> int:
     """Draw a whole number from 0 up to the limit, which is less than 2**32 and not drawn."""
     return np.int64(((_bits(dice) >> np.uint64(32)) * np.uint64(limit)) >> np.uint64(32))  # type: ignore[return-value]
 
 
-@compiled
+@inlined
 def fraction(dice: Dice) -> float:
     """Draw a number above 0, up to 1."""
     return (np.float64(_bits(dice) >> np.uint64(11)) + 1.0) * _UNIT

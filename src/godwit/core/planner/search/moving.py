@@ -6,7 +6,7 @@ that it needs has none, items in bins that are not allowed. A search may start w
 no step of it ever makes them more.
 """
 
-from godwit.core.planner.search.compiled import compiled
+from godwit.core.planner.search.compiled import compiled, inlined
 from godwit.core.planner.search.problem import Problem
 from godwit.core.planner.search.state import (
     BEST_BROKEN,
@@ -19,55 +19,64 @@ from godwit.core.planner.search.state import (
 )
 
 
-@compiled
+@inlined
 def cost_of_bin(problem: Problem, state: State, place: int) -> int:
     """Cost of what a bin is used for: load above what is safe, and what is out of balance."""
     cost = 0
-    used = state.used[place]
-    for r in range(used.shape[0]):
-        over = used[r] - problem.safe[place, r]
-        if over > 0:
-            cost += problem.weight[r] * over
-    for k in range(problem.balance.shape[0]):
-        one, other = problem.balance[k, 0], problem.balance[k, 1]
-        free = problem.capacity[place, one] - used[one]
-        short = problem.balance[k, 2] * free - (problem.capacity[place, other] - used[other])
-        if short > 0:
-            cost += problem.balance[k, 3] * short
+    for r in range(state.above.shape[1]):
+        cost += problem.weight[r] * max(0, state.above[place, r])
+    for k in range(state.short.shape[1]):
+        cost += problem.balance[k, 3] * max(0, state.short[place, k])
     return cost
 
 
-@compiled
-def overloads_of_bin(problem: Problem, state: State, place: int) -> int:
+@inlined
+def overloads_of_bin(state: State, place: int) -> int:
     """Count the resources of a bin that are above its capacity."""
     count = 0
-    for r in range(state.held.shape[1]):
-        if state.held[place, r] > problem.capacity[place, r]:
+    for r in range(state.room.shape[1]):
+        if state.room[place, r] < 0:
             count += 1
     return count
 
 
-@compiled
+@inlined
 def _load(problem: Problem, state: State, item: int, place: int, sign: int) -> None:
     """Add an item to the use of a bin, or take it away, with what that costs and breaks."""
     is_origin = problem.origin[item] == place
-    broken = -overloads_of_bin(problem, state, place)
+    broken = cost = 0
     for r in range(problem.need.shape[1]):
         need = sign * problem.need[item, r]
-        state.used[place, r] += need
+        above = state.above[place, r] + need
+        state.above[place, r] = above
+        cost += problem.weight[r] * max(0, above)
         # What is held in the origin stays there, whether the item does or not.
         if not (is_origin and problem.transient[r]):
-            state.held[place, r] += need
-    broken += overloads_of_bin(problem, state, place)
+            room = state.room[place, r]
+            state.room[place, r] = room - need
+            if room < 0:
+                broken -= 1
+            if room < need:
+                broken += 1
+    for k in range(problem.balance.shape[0]):
+        state.short[place, k] += sign * lacks(problem, item, k)
+        cost += problem.balance[k, 3] * max(0, state.short[place, k])
     if not problem.allowed[problem.allowed_class[item], place]:
         broken += sign
-    cost = cost_of_bin(problem, state, place)
     state.sums[COST] += cost - state.bin_cost[place]
     state.sums[BROKEN] += broken
     state.bin_cost[place] = cost
 
 
-@compiled
+@inlined
+def lacks(problem: Problem, item: int, balance: int) -> int:
+    """How much more a bin with this item lacks to be in balance."""
+    first, second = problem.balance[balance, 0], problem.balance[balance, 1]
+    target = problem.balance[balance, 2]
+    return problem.need[item, second] - target * problem.need[item, first]
+
+
+@inlined
 def _join(problem: Problem, state: State, group: int, place: int) -> int:
     """Count one more item of a group in a bin; returns the change in broken rules."""
     broken = 0
@@ -92,7 +101,7 @@ def _join(problem: Problem, state: State, group: int, place: int) -> int:
     return broken
 
 
-@compiled
+@inlined
 def _leave(problem: Problem, state: State, group: int, place: int) -> int:
     """Count one item of a group less in a bin; returns the change in broken rules."""
     broken = 0
@@ -117,7 +126,7 @@ def _leave(problem: Problem, state: State, group: int, place: int) -> int:
     return broken
 
 
-@compiled
+@inlined
 def _count_moved(problem: Problem, state: State, group: int, change: int) -> None:
     """Count an item of a group that left its origin, or came back; keep the most of all groups."""
     before = state.moved[group]
@@ -134,14 +143,14 @@ def _count_moved(problem: Problem, state: State, group: int, change: int) -> Non
         state.sums[COST] -= problem.group_move_cost
 
 
-@compiled
+@inlined
 def _list(state: State, item: int, place: int) -> None:
     state.place[item] = state.items_in[place]
     state.items_of[place, state.items_in[place]] = item
     state.items_in[place] += 1
 
 
-@compiled
+@inlined
 def _unlist(state: State, item: int, place: int) -> None:
     state.items_in[place] -= 1
     last = state.items_of[place, state.items_in[place]]
@@ -179,7 +188,7 @@ def move(problem: Problem, state: State, item: int, destination: int) -> None:
         state.sums[DIRTY] += 1
 
 
-@compiled
+@inlined
 def keep_if_best(state: State) -> bool:
     """Keep the assignment as it is if it is the best so far: fewer broken rules, then less cost."""
     sums = state.sums
@@ -217,12 +226,12 @@ def settle(problem: Problem, state: State) -> None:
     for item in range(problem.need.shape[0]):
         for r in range(problem.need.shape[1]):
             if problem.transient[r]:
-                state.held[problem.origin[item], r] += problem.need[item, r]
+                state.room[problem.origin[item], r] -= problem.need[item, r]
     state.groups_with_moved[0] = problem.most_per_bin.shape[0]
     for place in range(problem.capacity.shape[0]):
         state.bin_cost[place] = cost_of_bin(problem, state, place)
         state.sums[COST] += state.bin_cost[place]
-        state.sums[BROKEN] += overloads_of_bin(problem, state, place)
+        state.sums[BROKEN] += overloads_of_bin(state, place)
     for group in range(problem.fewest_locations.shape[0]):
         state.sums[BROKEN] += problem.fewest_locations[group]
     for item in range(problem.need.shape[0]):

@@ -65,6 +65,9 @@ class Problem(NamedTuple):
     #: [item] a class of items, and [class, bin] where they may lie.
     allowed_class: Indices
     allowed: Flags
+    #: The items in the order of their size, and [item] its position there.
+    by_size: Indices
+    size_rank: Indices
 
 
 def _table(values: object, shape: tuple[int, ...], name: str) -> Numbers:
@@ -121,9 +124,10 @@ def build_problem(
     items, resources = _two_dimensions(need, "need")
     bins, _ = _two_dimensions(capacity, "capacity")
     room = _table(capacity, (bins, resources), "capacity")
+    needed = _not_negative(_table(need, (items, resources), "need"), "need")
     group_count = len(np.asarray(most_per_bin))
     return Problem(
-        need=_not_negative(_table(need, (items, resources), "need"), "need"),
+        need=needed,
         origin=_indices(origin, items, bins, "origin"),
         capacity=room,
         safe=room if safe is None else _table(safe, (bins, resources), "safe"),
@@ -138,6 +142,7 @@ def build_problem(
         group_move_cost=int(_costs([group_move_cost], (1,), "group_move_cost")[0]),
         pair_cost=_costs(pair_cost, (bins, bins), "pair_cost"),
         **_packed_permissions(allowed_class, allowed, items, bins),
+        **_ordered(needed),
     )
 
 
@@ -229,3 +234,12 @@ def _packed_permissions(
         "allowed_class": _indices(kinds, items, classes, "allowed_class"),
         "allowed": _flags(allowed, (classes, bins), "allowed", default=True),
     }
+
+
+def _ordered(need: Numbers) -> dict[str, Any]:
+    """Order the items by what share they have of all that is needed, over all resources."""
+    whole = np.maximum(1, need.sum(axis=0))
+    by_size = np.argsort((need / whole).sum(axis=1), kind="stable").astype(type_of_index)
+    rank = np.empty_like(by_size)
+    rank[by_size] = np.arange(len(by_size), dtype=type_of_index)
+    return {"by_size": by_size, "size_rank": rank}

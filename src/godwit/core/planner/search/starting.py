@@ -5,8 +5,8 @@ import numpy.typing as npt
 
 from godwit.core.errors import BadValue
 from godwit.core.planner.search.moving import settle
-from godwit.core.planner.search.problem import Problem
-from godwit.core.planner.search.state import SUMS, State
+from godwit.core.planner.search.problem import Numbers, Problem
+from godwit.core.planner.search.state import LONGEST, SUMS, State
 
 
 def start(problem: Problem, assignment: npt.ArrayLike | None = None, *, seed: int = 0) -> State:
@@ -27,8 +27,9 @@ def start(problem: Problem, assignment: npt.ArrayLike | None = None, *, seed: in
         # As wide as if all items lay in one bin; memory that is never touched is never taken.
         items_of=np.empty((bins, max(1, items)), dtype=np.int32),
         items_in=np.zeros(bins, dtype=np.int32),
-        used=np.zeros_like(problem.capacity),
-        held=np.zeros_like(problem.capacity),
+        above=-problem.safe,
+        room=problem.capacity.copy(),
+        short=_short_when_empty(problem),
         bin_cost=np.zeros(bins, dtype=np.int64),
         in_bin=np.zeros((groups, bins), dtype=np.int16),
         in_location=np.zeros((groups, locations), dtype=np.int32),
@@ -39,8 +40,14 @@ def start(problem: Problem, assignment: npt.ArrayLike | None = None, *, seed: in
         best=where.copy(),
         is_dirty=np.zeros(items, dtype=np.bool_),
         dirty=np.zeros(max(1, items), dtype=np.int32),
+        trail=np.zeros(LONGEST, dtype=np.int32),
         sums=np.zeros(SUMS, dtype=np.int64),
         dice=np.array([seed], dtype=np.uint64),
     )
     settle(problem, state)
     return state
+
+
+def _short_when_empty(problem: Problem) -> Numbers:
+    first, second, target, _ = problem.balance.T
+    return np.ascontiguousarray(target * problem.capacity[:, first] - problem.capacity[:, second])

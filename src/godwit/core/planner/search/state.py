@@ -20,6 +20,8 @@ DIRTY: Final = 5
 EVALUATIONS: Final = 6
 ACCEPTED: Final = 7
 SUMS: Final = 8
+#: Items that one move may push out at most.
+LONGEST: Final = 32
 
 
 class State(NamedTuple):
@@ -31,9 +33,12 @@ class State(NamedTuple):
     #: [bin, position] and [bin]: the items of a bin.
     items_of: Indices
     items_in: Indices
-    #: [bin, resource] what counts in the cost, and what counts against the capacity.
-    used: Numbers
-    held: Numbers
+    #: [bin, resource] how far what is used is above what is safe, and what room is left: less
+    #: than none where the capacity is broken.
+    above: Numbers
+    room: Numbers
+    #: [bin, balance] how much the second resource lacks to be in balance; below zero, nothing.
+    short: Numbers
     bin_cost: Numbers
     #: [group, bin], [group, location], [group, neighbourhood]: items of a group there.
     in_bin: npt.NDArray[np.int16]
@@ -48,5 +53,7 @@ class State(NamedTuple):
     best: Indices
     is_dirty: npt.NDArray[np.bool_]
     dirty: Indices
+    #: The items that a move under way has pushed out so far.
+    trail: Indices
     sums: Numbers
     dice: Dice
