@@ -7,7 +7,7 @@ other; then the outlook of each move. It never asks a host anything.
 from godwit.core.planner.drain import drain_outlook, place_drain, plan_drain
 from godwit.core.planner.outlook import with_total
 from godwit.core.planner.place import choose_destination, explain
-from godwit.core.planner.request import plan_migration
+from godwit.core.planner.migrate import plan_migration
 from godwit.core.planner.settings import PauseSettings, features_needed, features_of, recipe_for
 
 __all__ = [
