@@ -48,9 +48,7 @@ def bundles_of(cluster: Cluster, leaving: frozenset[HostName], *, joins: bool) -
     for one in active:
         if one.id in groups:
             members.setdefault(groups[one.id], []).append(one)
-    tied = {
-        number: _of_group(vms, stays, leaving, joins=joins) for number, vms in members.items()
-    }
+    tied = {number: _of_group(vms, stays, leaving, joins=joins) for number, vms in members.items()}
     found: list[Bundle] = []
     done: set[int] = set()
     for one in active:

@@ -62,10 +62,7 @@ def evaluate(
     settings = settings or PlanSettings()
     reading = read_cluster(cluster, settings, leaving=leaving)
     where = np.array(
-        [
-            reading.number[assignment.get(one.vms[0].id, one.host)]
-            for one in reading.bundles
-        ],
+        [reading.number[assignment.get(one.vms[0].id, one.host)] for one in reading.bundles],
         dtype=np.int64,
     )
     counted = counted_hosts(reading, leaving)
@@ -95,7 +92,7 @@ def measure(
     safe = np.array([weights.cpu_safe_fraction, weights.memory_safe_fraction])
     hot = np.maximum(0.0, shares - safe).sum(axis=0)
     lacking = np.maximum(0.0, used[counted] - reading.scale[counted])[:, CPU].sum()
-    moved = np.flatnonzero(where != reading.at)
+    moved = np.flatnonzero(where != reading.at).tolist()
     return Amounts(
         hot_cpu=float(hot[CPU]),
         hot_memory=float(hot[MEMORY]),
@@ -119,9 +116,7 @@ def broken_rules(reading: Reading, where: npt.NDArray[np.integer]) -> float:
             inside[group, reading.place_of[group, where[number]]] += 1
     count += float(np.maximum(0, inside - 1).sum())
     ends = {
-        vm.id: int(where[number])
-        for number, one in enumerate(reading.bundles)
-        for vm in one.vms
+        vm.id: int(where[number]) for number, one in enumerate(reading.bundles) for vm in one.vms
     }
     for tied in reading.cluster.groups:
         if tied.together:
@@ -195,9 +190,7 @@ def _points(name: str, weight: str | None, weights: Weights) -> float:
     return 1.0 if name == "price" else BROKEN_POINTS
 
 
-def _bounds(
-    reading: Reading, counted: npt.NDArray[np.bool_], weights: Weights
-) -> dict[str, float]:
+def _bounds(reading: Reading, counted: npt.NDArray[np.bool_], weights: Weights) -> dict[str, float]:
     """What no assignment could go below: if VMs were a fluid, and all hosts were open to it.
 
     What is on hosts that don't count stays out of it: it may come, but need not.

@@ -74,6 +74,13 @@ class Permits:
                 found = True
         return found
 
+    def bind(self, number: int, place: int) -> None:
+        """Let a bundle go to one host only, or stay where it is."""
+        row = self._rows[self._own_row(self._bundles[number])]
+        home = self._number.get(self._bundles[number].host)
+        row[[at for at in range(len(row)) if at not in {place, home}]] = False
+        self.row[number] = len(self._rows) - 1
+
     def _ask(self, vm: Vm, host: Host, rules: Iterable[HostRule]) -> Refusal | None:
         only = self._bounds.only.get(vm.id)
         if only is not None and host.name not in only:
@@ -95,9 +102,7 @@ class Permits:
         return None
 
     def _is_special(self, bundle: Bundle) -> bool:
-        return bundle.anchor is not None or any(
-            one.id in self._bounds.only for one in bundle.vms
-        )
+        return bundle.anchor is not None or any(one.id in self._bounds.only for one in bundle.vms)
 
     def _own_row(self, bundle: Bundle) -> int:
         row = np.array(

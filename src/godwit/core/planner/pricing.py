@@ -1,4 +1,4 @@
-"""The price of moving a VM, estimated at once: the forecast proper takes a thousand times as long."""
+"""The price of moving a VM, estimated at once: a forecast takes a thousand times as long."""
 
 import math
 from typing import Final
@@ -43,6 +43,4 @@ def estimate_price(
         churn *= 1.0 + _JUST_MOVED * math.exp(-age_s / _FORGETS_S)
     points = churn + weights.move_hour * time_s / 3600.0
     points += weights.move_gib * sent_bytes / GIB + weights.pause_risk * risk
-    return MovePrice(
-        time_s=time_s, sent_bytes=sent_bytes, pause_risk_fraction=risk, points=points
-    )
+    return MovePrice(time_s=time_s, sent_bytes=sent_bytes, pause_risk_fraction=risk, points=points)

@@ -1,4 +1,4 @@
-"""A cluster in numbers: hosts and bundles of VMs as rows of arrays, for the objective and search."""
+"""A cluster in numbers: hosts and bundles of VMs as rows of arrays."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -66,9 +66,7 @@ def read_cluster(
     """Read a cluster; ``leaving`` hosts are those that shall be emptied."""
     hosts = cluster.hosts
     number = {one.name: at for at, one in enumerate(hosts)}
-    bundles = [
-        one for one in bundles_of(cluster, leaving, joins=joins) if one.host in number
-    ]
+    bundles = [one for one in bundles_of(cluster, leaving, joins=joins) if one.host in number]
     speeds = [
         one.record.migration_link_bytes_per_s or settings.bounds.link_bytes_per_s for one in hosts
     ]
@@ -111,9 +109,7 @@ def read_cluster(
         is_usable=np.array(
             [one.is_known and not one.record.in_maintenance for one in hosts], dtype=np.bool_
         ),
-        prices=[
-            _price(cluster, one.vms, speeds[number[one.host]], settings) for one in bundles
-        ],
+        prices=[_price(cluster, one.vms, speeds[number[one.host]], settings) for one in bundles],
         group_names=names,
         place_of=place_of,
         group_base=group_base,
@@ -185,7 +181,5 @@ def _groups(
         if flying.host in number and (flying.vm, flying.host) not in there:
             for at in of_vm.get(flying.vm, ()):
                 base[at, place_of[at, number[flying.host]]] += 1
-    own = [
-        tuple(sorted({at for vm in one.vms for at in of_vm.get(vm.id, ())})) for one in bundles
-    ]
+    own = [tuple(sorted({at for vm in one.vms for at in of_vm.get(vm.id, ())})) for one in bundles]
     return tuple(one.name for one in rules), place_of, base, own

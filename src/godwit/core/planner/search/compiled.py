@@ -18,7 +18,6 @@ def compiled(function: Callable[P, R]) -> Callable[P, R]:
     return cast("Callable[P, R]", numba.njit(cache=True)(function))
 
 
-
 def tight(function: Callable[P, R]) -> Callable[P, R]:
     """The same for a loop over arrays that were taken out of their tuples before it.
 

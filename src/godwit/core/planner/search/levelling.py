@@ -11,15 +11,15 @@ from typing import Final
 
 import numpy as np
 
+from godwit.core.planner.search.costing import cost_of
 from godwit.core.planner.search.descending import EXCHANGE_BINS, descend_fully
 from godwit.core.planner.search.levels import Levels
 from godwit.core.planner.search.ordering import order_moves
-from godwit.core.planner.search.costing import cost_of
 from godwit.core.planner.search.problem import Indices
 from godwit.core.planner.search.shaking import shake, typical_rise
 from godwit.core.planner.search.standing import EVALUATIONS, Standing, settle, stand
 
-__all__ = ["Levelled", "LevelMove", "improve_level", "level"]
+__all__ = ["LevelMove", "Levelled", "improve_level", "level"]
 
 #: The least that a move has to gain beside its price, in points: above the noise of sums.
 _LEAST_GAIN: Final = 1e-7

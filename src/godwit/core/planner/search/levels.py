@@ -11,7 +11,7 @@ It knows no VM and no host. *Loads* are what counts in the cost, as a fraction o
 """
 
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -191,7 +191,7 @@ def _places(
     base_count: object | None,
     groups: int,
     bins: int,
-) -> dict[str, npt.NDArray[np.generic]]:
+) -> dict[str, Any]:
     places = np.tile(np.arange(bins), (groups, 1)) if place_of is None else place_of
     counts = np.zeros((groups, bins)) if base_count is None else base_count
     costs = (

@@ -1,4 +1,4 @@
-"""What it would change in the cost to move one item on, to each of the bins: O(loads + groups) each.
+"""What it would change in the cost to move an item on, to each of the bins: O(loads + groups).
 
 One term after the other is added up in a row of answers, one for each bin. ``FORBIDDEN`` stands
 where a hard rule does not let the item, or more would be moved than may be.
