@@ -50,7 +50,8 @@ class Brief:
 
     ``leaving`` hosts shall be emptied, ``homes`` says where VMs shall be, ``away`` which shall be
     anywhere else. ``is_free``: VMs may move for what they gain. ``makes_room``: they may move so
-    that others can. ``repairs``: broken rules are cured. ``by_priority``: where room is scarce.
+    that others can. ``repairs``: broken rules are cured. ``joins``: groups that are split, too.
+    ``by_priority``: the urgent first where room is scarce.
     """
 
     kind: PlanKind
@@ -60,6 +61,7 @@ class Brief:
     is_free: bool = False
     makes_room: bool = True
     repairs: bool = False
+    joins: bool = False
     by_priority: bool = False
     hosts_least: int | None = None
     deadline_s: float | None = None
@@ -82,6 +84,7 @@ def brief_of(cluster: Cluster, request: PlanRequest) -> Brief:
     _check(leaving, {one.name for one in cluster.hosts}, "host", "the inventory")
     _check(places, {one.id for one in cluster.vms}, "VM", "the cluster as it was read")
     is_free = any(isinstance(one, Balance) for one in parts)
+    joins = any(isinstance(one, Repair) for one in parts)
     return Brief(
         kind=_KINDS[type(request)],
         leaving=frozenset(leaving),
@@ -94,7 +97,8 @@ def brief_of(cluster: Cluster, request: PlanRequest) -> Brief:
         away=frozenset(places),
         is_free=is_free,
         makes_room=all(one.make_room for one in drains),
-        repairs=is_free or any(isinstance(one, Repair) for one in parts),
+        repairs=is_free or joins,
+        joins=joins,
         by_priority=bool(evacuates),
         hosts_least=max(
             (one.hosts_least for one in parts if isinstance(one, Consolidate)), default=None
@@ -152,7 +156,7 @@ def place_costs(reading: Reading, brief: Brief) -> PlaceCosts:
         elif any(one.id in brief.away for one in bundle.vms):
             row[reading.number[bundle.host]] = points
             must_go[number] = "another host was asked for"
-        elif brief.repairs and bundle.anchor is not None:
+        elif brief.joins and bundle.anchor is not None:
             row[:] = points
             row[reading.number[bundle.anchor]] = 0.0
             must_go[number] = f"the rest of its affinity group is on {bundle.anchor}"

@@ -37,9 +37,9 @@ class Bundle:
 def bundles_of(cluster: Cluster, leaving: frozenset[HostName], *, joins: bool) -> list[Bundle]:
     """Sort all active VMs into bundles, in the order of the cluster.
 
-    A group that is split already is joined again at its anchor: the host outside of ``leaving``
-    with most of its memory. Only its smaller part may go there, and a group in more than two
-    places stays as it is; unless it ``joins``, which a repair asks for.
+    A group that is split already stays so, unless it ``joins``, which a repair asks for: then all
+    may go to its anchor, the host outside of ``leaving`` with most of its memory. One of two parts
+    that has to leave goes there anyway.
     """
     active = [one for one in cluster.vms if one.is_active]
     stays = stays_because(cluster, active)
@@ -128,7 +128,7 @@ def _of_group(
         if len(parts) > 1 and not why:
             if host == anchor:
                 why = "the rest of its affinity group is elsewhere, and comes to it"
-            elif len(parts) > 2 and not joins:
+            elif not joins and (len(parts) > 2 or host not in leaving):
                 hosts = ", ".join(sorted(parts))
                 why = f"its affinity group is split over {hosts}; a repair joins it"
             else:

@@ -55,7 +55,7 @@ def consolidated(
 
 
 def _read(cluster: Cluster, brief: Brief, settings: PlanSettings) -> Reading:
-    return read_cluster(cluster, settings, leaving=brief.leaving, joins=brief.repairs)
+    return read_cluster(cluster, settings, leaving=brief.leaving, joins=brief.joins)
 
 
 def _is_safe(solver: Solver, before: Amounts, goes_on: Callable[[], bool]) -> bool:

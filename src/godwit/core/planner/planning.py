@@ -52,7 +52,7 @@ def plan_request(
 
     if brief.hosts_least is not None:
         brief = consolidated(cluster, brief, settings, seed, goes_on)
-    reading = read_cluster(cluster, settings, leaving=brief.leaving, joins=brief.repairs)
+    reading = read_cluster(cluster, settings, leaving=brief.leaving, joins=brief.joins)
     solver = Solver(reading, brief, settings, seed)
     found = solver.solve(goes_on)
     where, terms = found.where, _terms(solver, found.where)

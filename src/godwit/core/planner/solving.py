@@ -66,27 +66,19 @@ class Solver:
         self.levels_price = self._prices()
 
     def solve(self, goes_on: Callable[[], bool]) -> Found:
-        """Search until no pair of what was found is refused, and then improve it."""
+        """Search until no pair of what was found is refused."""
         from godwit.core.planner.search import levelling  # noqa: PLC0415 - takes most of a second
         from godwit.core.planner.search.standing import stand  # noqa: PLC0415
 
         steps = self._steps()
-        for at in range(_ROUNDS):
+        for _ in range(_ROUNDS):
             levels = self.levels()
             standing = stand(levels, seed=self.seed, moves_most=self._moves_most())
             where, is_settled, _ = levelling.improve_level(
-                levels, standing, steps=steps if at else 0, goes_on=goes_on
-            )
-            if self.permits.refuses(self.moved(where)):
-                continue
-            if at or not steps:
-                return Found(where=where, is_settled=is_settled)
-            standing = stand(levels, seed=self.seed, moves_most=self._moves_most())
-            improved, is_settled, _ = levelling.improve_level(
                 levels, standing, steps=steps, goes_on=goes_on
             )
-            if not self.permits.refuses(self.moved(improved)):
-                return Found(where=improved, is_settled=is_settled)
+            if not self.permits.refuses(self.moved(where)):
+                return Found(where=where, is_settled=is_settled)
         kept = self.reading.at.astype(np.int32)
         return Found(where=kept, is_settled=False)
 

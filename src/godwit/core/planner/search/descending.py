@@ -116,10 +116,14 @@ def descend(levels: Levels, standing: Standing, least_gain: float, evaluations: 
 
 @compiled
 def _heat_of_bin(levels: Levels, standing: Standing, place: int) -> float:
-    """What a bin costs by itself, and by its distance from the mean."""
+    """What a bin costs by itself, by what must leave it, and by its distance from the mean."""
     heat = 0.0
     for k in range(levels.size.shape[1]):
         heat += lacking_cost(levels.broken_cost, standing.held[place, k], levels.room[place, k])
+    item = standing.first[place]
+    while item != NONE:
+        heat += levels.place_cost[levels.kind[item], place]
+        item = standing.next[item]
     if not levels.counted[place]:
         return heat
     for r in range(levels.need.shape[1]):
