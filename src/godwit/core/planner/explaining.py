@@ -9,7 +9,7 @@ from godwit.core.plan import Candidate, Choice, Instead, Move, MovePrice, Worth
 from godwit.core.planner.brief import FORCED_POINTS
 from godwit.core.planner.ledger import Ledger
 from godwit.core.planner.reading import CPU, MEMORY
-from godwit.core.planner.settings import recipe_for
+from godwit.core.planner.settings import recipe_between
 from godwit.core.planner.solving import Ordered, Solver
 from godwit.core.units import format_bytes, format_duration, format_fraction
 
@@ -42,10 +42,10 @@ def _moves_of(solver: Solver, ledger: Ledger, one: Ordered) -> list[Move]:
         *(_candidate(solver, ledger, one.bundle, reading.number[other.host]) for other in instead),
     )
     why_vm, why_host = _why_vm(solver, ledger, one), _why_host(solver, ledger, one, instead)
-    destination = reading.name(one.host)
+    destination, home = reading.name(one.host), reading.hosts[reading.number[bundle.host]]
     found = []
     for vm in bundle.vms:
-        recipe, notes = recipe_for(reading.cluster, vm, destination, solver.settings.pause)
+        recipe, notes = recipe_between(home, reading.hosts[one.host], vm, solver.settings.pause)
         found.append(
             Move(
                 vm=vm.id,
