@@ -6,7 +6,7 @@ host is asked in ``permits``.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from godwit.core.model import Cluster, HostName, Vm, VmId
 from godwit.core.rules import VM_RULES
@@ -34,12 +34,18 @@ class Bundle:
         return " and ".join(one.name for one in self.vms)
 
 
-def bundles_of(cluster: Cluster, leaving: frozenset[HostName], *, joins: bool) -> list[Bundle]:
+def bundles_of(
+    cluster: Cluster,
+    apart: Sequence[ApartRule],
+    leaving: frozenset[HostName],
+    *,
+    joins: bool,
+) -> list[Bundle]:
     """Sort all active VMs into bundles, in the order of the cluster.
 
     A group that is split already stays so, unless it ``joins``, which a repair asks for: then all
     may go to its anchor, the host outside of ``leaving`` with most of its memory. One of two parts
-    that has to leave goes there anyway.
+    that has to leave goes there anyway. Whom one rule ties and another keeps ``apart`` stays.
     """
     active = [one for one in cluster.vms if one.is_active]
     stays = stays_because(cluster, active)
@@ -57,8 +63,17 @@ def bundles_of(cluster: Cluster, leaving: frozenset[HostName], *, joins: bool) -
             found.append(Bundle(vms=(one,), host=one.host, stays=stays.get(one.id, "")))
         elif number not in done:
             done.add(number)
-            found += tied[number]
+            found += [_without_contradiction(part, apart) for part in tied[number]]
     return found
+
+
+def _without_contradiction(bundle: Bundle, apart: Sequence[ApartRule]) -> Bundle:
+    ids = {one.id for one in bundle.vms}
+    for rule in apart:
+        if len(ids & rule.members) > 1 and not bundle.stays:
+            why = f"{rule.name!r} keeps apart what an affinity group ties together: {bundle.name}"
+            return replace(bundle, stays=why)
+    return bundle
 
 
 def stays_because(cluster: Cluster, active: Sequence[Vm]) -> dict[VmId, str]:

@@ -148,11 +148,11 @@ def _choice(
             reading.cluster,
             vm,
             arriving=tuple((by_id[one], host) for one, host in moving.items()),
-            leaving=frozenset(one.id for one in bundle.vms),
+            leaving=frozenset(moving) | frozenset(one.id for one in bundle.vms if not bundle.stays),
         )
     if choice.vm_refusals:
         return choice
-    if bundle.stays:
+    if bundle.stays and (not choice.candidates or any(one.fits for one in choice.candidates)):
         return replace(choice, vm_refusals=(_stays(bundle.stays),))
     only = solver.costs.only.get(number)
     if only is not None:

@@ -13,6 +13,7 @@ from godwit.core.plan import MovePrice
 from godwit.core.planner.bundling import Bundle, apart_of, bundles_of
 from godwit.core.planner.pricing import estimate_price
 from godwit.core.planner.weights import PlanSettings
+from godwit.core.timed import ApartRule
 
 __all__ = ["CPU", "LOADS", "MEMORY", "Reading", "read_cluster"]
 
@@ -66,12 +67,15 @@ def read_cluster(
     """Read a cluster; ``leaving`` hosts are those that shall be emptied."""
     hosts = cluster.hosts
     number = {one.name: at for at, one in enumerate(hosts)}
-    bundles = [one for one in bundles_of(cluster, leaving, joins=joins) if one.host in number]
+    apart = apart_of(cluster, settings.bounds)
+    bundles = [
+        one for one in bundles_of(cluster, apart, leaving, joins=joins) if one.host in number
+    ]
     speeds = [
         one.record.migration_link_bytes_per_s or settings.bounds.link_bytes_per_s for one in hosts
     ]
     promised = _promised(cluster, number)
-    names, place_of, group_base, groups = _groups(cluster, settings, number, bundles)
+    names, place_of, group_base, groups = _groups(cluster, apart, number, bundles)
     return Reading(
         cluster=cluster,
         hosts=hosts,
@@ -159,11 +163,10 @@ def _promised(cluster: Cluster, number: Mapping[HostName, int]) -> list[tuple[in
 
 def _groups(
     cluster: Cluster,
-    settings: PlanSettings,
+    rules: Sequence[ApartRule],
     number: Mapping[HostName, int],
     bundles: Sequence[Bundle],
 ) -> tuple[tuple[str, ...], Whole, Whole, Sequence[tuple[int, ...]]]:
-    rules = apart_of(cluster, settings.bounds)
     hosts = cluster.hosts
     place_of = np.zeros((len(rules), len(hosts)), dtype=np.int64)
     base = np.zeros((len(rules), len(hosts)), dtype=np.int64)
