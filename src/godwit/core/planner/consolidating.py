@@ -60,8 +60,7 @@ def _read(cluster: Cluster, brief: Brief, settings: PlanSettings) -> Reading:
 
 def _is_safe(solver: Solver, before: Amounts, goes_on: Callable[[], bool]) -> bool:
     where = solver.solve(goes_on).where
-    table, kind = solver.costs.table, solver.costs.kind
-    if any(table[kind[one], where[one]] > 0 for one in solver.costs.must_go):
+    if solver.left(where):
         return False
     after = measure(solver.reading, where, solver.counted, solver.settings.weights)
     return (

@@ -103,7 +103,7 @@ def _terms(solver: Solver, where: Where) -> tuple[Term, ...]:
     terms = terms_of(reading, solver.counted, weights, before, after)
     if not solver.costs.must_go:
         return terms
-    left = _left(solver, where)
+    left = solver.left(where)
     misplaced = Term(
         name="misplaced",
         counts="VMs that are not where they must be",
@@ -114,16 +114,10 @@ def _terms(solver: Solver, where: Where) -> tuple[Term, ...]:
     return (misplaced, *terms)
 
 
-def _left(solver: Solver, where: Where) -> list[int]:
-    """The bundles that are still where they must not be."""
-    table, kind = solver.costs.table, solver.costs.kind
-    return [one for one in solver.costs.must_go if table[kind[one], where[one]] > 0]
-
-
 def _unplaced(solver: Solver, where: Where, moves: tuple[Move, ...]) -> tuple[Unplaced, ...]:
     reading = solver.reading
     left = sorted(
-        _left(solver, where),
+        solver.left(where),
         key=lambda one: (-reading.bundles[one].vms[0].policy.priority, -reading.size[one, 0], one),
     )
     found = []

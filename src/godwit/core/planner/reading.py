@@ -170,13 +170,12 @@ def _groups(
     hosts = cluster.hosts
     place_of = np.zeros((len(rules), len(hosts)), dtype=np.int64)
     base = np.zeros((len(rules), len(hosts)), dtype=np.int64)
+    by_label: dict[str | None, list[int]] = {}
     of_vm: dict[VmId, list[int]] = {}
     for at, rule in enumerate(rules):
-        places: dict[tuple[str, str], int] = {}
-        for host, one in enumerate(hosts):
-            value = one.record.labels.get(rule.label) if rule.label is not None else None
-            key = ("label", value) if value is not None else ("host", str(one.name))
-            place_of[at, host] = places.setdefault(key, len(places))
+        if rule.label not in by_label:
+            by_label[rule.label] = _places(hosts, rule.label)
+        place_of[at] = by_label[rule.label]
         for vm_id in rule.members:
             of_vm.setdefault(vm_id, []).append(at)
     there = {(one.id, one.host) for one in cluster.vms if one.is_active}
@@ -186,3 +185,14 @@ def _groups(
                 base[at, place_of[at, number[flying.host]]] += 1
     own = [tuple(sorted({at for vm in one.vms for at in of_vm.get(vm.id, ())})) for one in bundles]
     return tuple(one.name for one in rules), place_of, base, own
+
+
+def _places(hosts: Sequence[Host], label: str | None) -> list[int]:
+    """Number the places: one for each value of a label, else one for each host."""
+    numbers: dict[tuple[str, str], int] = {}
+    found = []
+    for one in hosts:
+        value = one.record.labels.get(label) if label is not None else None
+        key = ("label", value) if value is not None else ("host", str(one.name))
+        found.append(numbers.setdefault(key, len(numbers)))
+    return found

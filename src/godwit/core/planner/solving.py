@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from godwit.core.planner.brief import HELPER_POINTS, Brief, PlaceCosts, place_costs
-from godwit.core.planner.objective import BROKEN_POINTS, counted_hosts
+from godwit.core.planner.objective import BROKEN_POINTS, broken_rules, counted_hosts
 from godwit.core.planner.permits import Permits
 from godwit.core.planner.reading import Reading
 from godwit.core.planner.weights import PlanSettings
@@ -25,8 +25,8 @@ __all__ = ["Found", "Ordered", "Solver"]
 #: Rounds in which pairs that turned out to be refused are taken out.
 _ROUNDS: Final = 25
 #: Random evaluations of the improvement, for each pair of bundle and host, and at most.
-_STEPS_PER_PAIR: Final = 30
-_STEPS_MOST: Final = 30_000_000
+_STEPS_PER_PAIR: Final = 10
+_STEPS_MOST: Final = 5_000_000
 
 Where = npt.NDArray[np.int32]
 
@@ -64,18 +64,30 @@ class Solver:
         for number, place in self.costs.only.items():
             self.permits.bind(number, place)
         self.levels_price = self._prices()
+        self._lone = not brief.makes_room
 
     def solve(self, goes_on: Callable[[], bool]) -> Found:
         """Search until no pair of what was found is refused."""
         from godwit.core.planner.search import levelling  # noqa: PLC0415 - takes most of a second
         from godwit.core.planner.search.standing import stand  # noqa: PLC0415
 
-        steps = self._steps()
+        steps, shaken = self._steps(), self._forced()
+        if self.brief.is_free:
+            shaken = np.ones_like(shaken)
+        elif not shaken.any() and not self._is_broken():
+            return Found(where=self.reading.at.astype(np.int32), is_settled=True)
+        elif self.brief.makes_room and not self.brief.repairs and not self._lone:
+            # Mostly nobody has to make room: those that must go are soon placed alone.
+            self._lone = True
+            found = self.solve(goes_on)
+            if not self.left(found.where):
+                return found
+            self._lone = False
         for _ in range(_ROUNDS):
             levels = self.levels()
             standing = stand(levels, seed=self.seed, moves_most=self._moves_most())
             where, is_settled, _ = levelling.improve_level(
-                levels, standing, steps=steps, goes_on=goes_on
+                levels, standing, steps=steps, goes_on=goes_on, shaken=shaken
             )
             if not self.permits.refuses(self.moved(where)):
                 return Found(where=where, is_settled=is_settled)
@@ -148,11 +160,22 @@ class Solver:
     def fixed(self) -> npt.NDArray[np.bool_]:
         """Who stays whatever happens."""
         stays = np.array([bool(one.stays) for one in self.reading.bundles], dtype=np.bool_)
-        if self.brief.is_free or self.brief.makes_room:
+        if self.brief.is_free or not self._lone:
             return stays
-        forced = np.zeros(len(stays), dtype=np.bool_)
+        return stays | ~self._forced()
+
+    def left(self, where: Where) -> list[int]:
+        """The bundles that are still where they must not be."""
+        table, kind = self.costs.table, self.costs.kind
+        return [one for one in self.costs.must_go if table[kind[one], where[one]] > 0]
+
+    def _forced(self) -> npt.NDArray[np.bool_]:
+        forced = np.zeros(len(self.reading.bundles), dtype=np.bool_)
         forced[list(self.costs.must_go)] = True
-        return stays | ~forced
+        return forced
+
+    def _is_broken(self) -> bool:
+        return self.brief.repairs and broken_rules(self.reading, self.reading.at) > 0
 
     def _allowed(self) -> npt.NDArray[np.bool_]:
         allowed = self.permits.allowed.copy()

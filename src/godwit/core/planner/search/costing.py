@@ -15,7 +15,7 @@ def spread_of(
     if is_deviation:
         mean = total / count
         return points * math.sqrt(max(0.0, squares / count - mean * mean))
-    return points * max(0.0, squares - total * total / count)
+    return points * (squares - total * total / count)
 
 
 @tight

@@ -15,7 +15,7 @@ from godwit.core.planner.search.costing import cost_of
 from godwit.core.planner.search.descending import EXCHANGE_BINS, descend_fully
 from godwit.core.planner.search.levels import Levels
 from godwit.core.planner.search.ordering import order_moves
-from godwit.core.planner.search.problem import Indices
+from godwit.core.planner.search.problem import Flags, Indices
 from godwit.core.planner.search.shaking import shake, typical_rise
 from godwit.core.planner.search.standing import EVALUATIONS, Standing, settle, stand
 
@@ -109,8 +109,12 @@ def improve_level(
     least_gain: float = _LEAST_GAIN,
     exchange_bins: int = EXCHANGE_BINS,
     goes_on: Callable[[], bool] | None = None,
+    shaken: Flags | None = None,
 ) -> tuple[Indices, bool, int]:
-    """Improve a standing; returns the assignment, whether it is settled, and the evaluations."""
+    """Improve a standing; returns the assignment, whether it is settled, and the evaluations.
+
+    Where ``shaken`` is given, chance moves only those items and what the descent has moved.
+    """
     # Those that must find room look for it by their size, the largest first.
     order = np.lexsort((np.arange(len(levels.need)), -levels.need.sum(axis=1)))
     first = standing.where.copy()
@@ -121,11 +125,16 @@ def improve_level(
         )
 
     is_settled = down()
-    free = np.flatnonzero(~levels.fixed).astype(np.int32)
+    drawn = (
+        ~levels.fixed if shaken is None else ~levels.fixed & (shaken | (first != standing.where))
+    )
+    free = np.flatnonzero(drawn).astype(np.int32)
     if steps > 0 and len(free) and not np.array_equal(first, standing.where):
         found, cost = standing.where.copy(), cost_of(levels, standing)
         was_settled = is_settled
         _improve(levels, standing, free, steps, goes_on)
+        if np.array_equal(found, standing.where):
+            return found, is_settled, int(standing.counts[EVALUATIONS])
         is_settled = down()
         if cost_of(levels, standing) >= cost - least_gain:
             standing.where[:] = found

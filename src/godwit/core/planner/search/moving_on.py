@@ -94,11 +94,14 @@ def _reload(levels: Levels, standing: Standing, item: int, load: int, changes: R
         relief -= over_cost(now, size, safe[source, load], hot, unmet)
     alone = spread_of(points, is_deviation, total, squares, count)
     for place in range(changes.shape[0]):
+        if changes[place] == FORBIDDEN:
+            continue
         if not counted[place]:
             changes[place] += relief + alone
             continue
         now, size = used[place, load], scale[place, load]
-        before, after = now / size, (now + need) / size
+        per = 1.0 / size
+        before, after = now * per, (now + need) * per
         change = spread_of(
             points,
             is_deviation,
@@ -106,6 +109,9 @@ def _reload(levels: Levels, standing: Standing, item: int, load: int, changes: R
             squares + (after * after - before * before),
             count,
         )
-        change += over_cost(now + need, size, safe[place, load], hot, unmet)
-        change -= over_cost(now, size, safe[place, load], hot, unmet)
+        limit = safe[place, load]
+        if after > limit:
+            change += hot * (after - max(limit, before))
+        if now + need > size:
+            change += unmet * (now + need - max(size, now))
         changes[place] += relief + change
