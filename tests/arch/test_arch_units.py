@@ -25,6 +25,8 @@ _CHANCE = "a probability, from 0 to 1"
 _OWNER = "the unit is that of the field that holds it"
 _COST = "in the unit of the cost, which is a matter of the weights"
 _PLACE = "the number of a thing in its list"
+_POINTS = "in points of the objective"
+_TERM = "in the unit of what the term counts"
 _FRACTION = "a fraction of what the host has, and said so by the class"
 #: ``Class.field`` -> why it has no unit. An entry that is no longer needed fails the test.
 UNITLESS = {
@@ -109,6 +111,44 @@ UNITLESS = {
     "Violation.found": "the unit is that of what is limited",
     "Violation.limit": "the unit is that of what is limited",
     "Wanted.priority": "an order among VMs",
+    "Amounts.broken": _TERM,
+    "Amounts.hot_cpu": _TERM,
+    "Amounts.hot_memory": _TERM,
+    "Amounts.imbalance_cpu": _TERM,
+    "Amounts.imbalance_memory": _TERM,
+    "Amounts.price": _TERM,
+    "Amounts.spare": _TERM,
+    "Brief.hosts_least": _COUNT,
+    "Consolidate.hosts_least": _COUNT,
+    "Instead.gain": _POINTS,
+    "LevelMove.gain": _POINTS,
+    "LevelMove.item": _PLACE,
+    "LevelMove.place": _PLACE,
+    "LevelMove.source": _PLACE,
+    "Levelled.cost_after": _POINTS,
+    "Levelled.cost_before": _POINTS,
+    "Levelled.evaluations": _COUNT,
+    "MovePrice.points": _POINTS,
+    "Ordered.bundle": _PLACE,
+    "Ordered.host": _PLACE,
+    "Ordered.gain_points": _POINTS,
+    "PlanSettings.moves_most": _COUNT,
+    "PlanSettings.parallel": _COUNT,
+    "PlanSettings.steps": _COUNT,
+    "Term.points": _POINTS,
+    "Term.after": _TERM,
+    "Term.before": _TERM,
+    "Term.bound": _TERM,
+    "Weights.churn": _POINTS,
+    "Weights.hot_cpu": _POINTS,
+    "Weights.hot_memory": _POINTS,
+    "Weights.imbalance_cpu": _POINTS,
+    "Weights.imbalance_memory": _POINTS,
+    "Weights.move_gib": _POINTS,
+    "Weights.move_hour": _POINTS,
+    "Weights.pause_risk": _POINTS,
+    "Weights.spare": _POINTS,
+    "Weights.unmet": _POINTS,
     "_Node.detours": _COUNT,
     "_Sought.looked": _COUNT,
 }

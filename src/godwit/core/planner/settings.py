@@ -3,10 +3,17 @@
 from dataclasses import dataclass
 from typing import Final
 
-from godwit.core.model import Cluster, Feature, HostName, Vm
+from godwit.core.model import Cluster, Feature, Host, HostName, Vm
 from godwit.core.plan import Compression, Recipe, Throttle
 
-__all__ = ["PAUSE_START_S", "PauseSettings", "features_needed", "features_of", "recipe_for"]
+__all__ = [
+    "PAUSE_START_S",
+    "PauseSettings",
+    "features_needed",
+    "features_of",
+    "recipe_between",
+    "recipe_for",
+]
 
 #: The first pause limit. In the lab, on a moderate guest over 1 Gbit/s, 20 ms gave a median outage
 #: of 152 ms and 70 ms one of 201 ms, at the same time and bytes within 2 %. A lower one gains
@@ -24,6 +31,13 @@ class PauseSettings:
 
 def recipe_for(
     cluster: Cluster, vm: Vm, destination: HostName, settings: PauseSettings
+) -> tuple[Recipe, tuple[str, ...]]:
+    """Build the plain recipe of one move by the names of its hosts: see ``recipe_between``."""
+    return recipe_between(cluster.host(vm.host), cluster.host(destination), vm, settings)
+
+
+def recipe_between(
+    source: Host, destination: Host, vm: Vm, settings: PauseSettings
 ) -> tuple[Recipe, tuple[str, ...]]:
     """Build the plain recipe of one move, and the notes a person should see about it.
 
@@ -44,15 +58,17 @@ def recipe_for(
         elif asked_s < pause_max_s:
             longer_s = None
         pause_max_s = min(pause_max_s, asked_s)
-    both = features_of(cluster, vm.host, destination)
+    both = _features(source) & _features(destination)
     for permitted, feature, what in (
         (policy.may_throttle, Feature.THROTTLE, "slowing its vCPUs"),
         (policy.may_postcopy, Feature.POSTCOPY, "post-copy"),
     ):
         if permitted and feature not in both:
-            notes.append(f"its policy permits {what}, which {vm.host} or {destination} can't do")
+            notes.append(
+                f"its policy permits {what}, which {source.name} or {destination.name} can't do"
+            )
     cap = settings.bandwidth_bytes_per_s
-    link = _link_bytes_per_s(cluster, vm.host, destination)
+    link = _link_bytes_per_s(source, destination)
     recipe = Recipe(
         pause_start_s=min(PAUSE_START_S, target_s or PAUSE_START_S, pause_max_s),
         pause_max_s=pause_max_s,
@@ -75,11 +91,11 @@ def recipe_for(
 
 def features_of(cluster: Cluster, source: HostName, destination: HostName) -> frozenset[Feature]:
     """What both hosts can do in a migration; nothing, where one of them is not known."""
-    found = [
-        host.observed.features if host.observed is not None else frozenset()
-        for host in (cluster.host(source), cluster.host(destination))
-    ]
-    return found[0] & found[1]
+    return _features(cluster.host(source)) & _features(cluster.host(destination))
+
+
+def _features(host: Host) -> frozenset[Feature]:
+    return host.observed.features if host.observed is not None else frozenset()
 
 
 def features_needed(recipe: Recipe) -> frozenset[Feature]:
@@ -95,11 +111,11 @@ def features_needed(recipe: Recipe) -> frozenset[Feature]:
     return frozenset(feature for feature, needed in needs.items() if needed)
 
 
-def _link_bytes_per_s(cluster: Cluster, source: HostName, destination: HostName) -> float | None:
+def _link_bytes_per_s(source: Host, destination: Host) -> float | None:
     """The speed of the slower end, where it is declared."""
     speeds = [
         speed
-        for name in (source, destination)
-        if (speed := cluster.host(name).record.migration_link_bytes_per_s) is not None
+        for host in (source, destination)
+        if (speed := host.record.migration_link_bytes_per_s) is not None
     ]
     return min(speeds, default=None)

@@ -24,12 +24,26 @@ def compiled(function: Callable[P, R]) -> Callable[P, R]:
     return cast("Callable[P, R]", _kept(function, **_OPTIONS))
 
 
+def allocating(function: Callable[P, R]) -> Callable[P, R]:
+    """The same for a function that makes arrays of its own, which have to be counted."""
+    return cast("Callable[P, R]", _kept(function))
+
+
 def inlined(function: Callable[P, R]) -> Callable[P, R]:
     """Compile a function into each of its compiled callers."""
     return cast("Callable[P, R]", _kept(function, forceinline=True, **_OPTIONS))
 
 
-def _kept(function: Callable[P, R], **options: bool) -> object:
+def tight(function: Callable[P, R]) -> Callable[P, R]:
+    """The same for a loop over arrays that were taken out of their tuples before it.
+
+    Taking an array out of a tuple counts a reference, which takes longer than what an inner loop
+    does: so it is done once for a row of answers. Divisors are never zero there.
+    """
+    return cast("Callable[P, R]", _kept(function, error_model="numpy"))
+
+
+def _kept(function: Callable[P, R], **options: bool | str) -> object:
     try:
         return numba.njit(cache=True, **options)(function)
     except RuntimeError:
