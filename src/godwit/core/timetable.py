@@ -7,12 +7,12 @@ schedule; here both are put together. Nothing is judged: that is the audit's.
 from dataclasses import replace
 from typing import Final
 
-from godwit.core.model import Cluster, HostName, Range, VmId, When
+from godwit.core.model import Cluster, HostName, Range, VmId
 from godwit.core.plan import Move, Plan
-from godwit.core.planner import PauseSettings, drain_outlook, recipe_for
-from godwit.core.rules import HOST, AntiAffinity, InFlight
+from godwit.core.planner import PauseSettings, drain_outlook, kept_apart, recipe_for
+from godwit.core.rules import InFlight
 from godwit.core.schedule import Effort, Search, Wanted, effort_of_forecast, make_schedule
-from godwit.core.timed import ApartRule, Bounds, FlightGroup, TimedMove
+from godwit.core.timed import Bounds, FlightGroup, TimedMove
 
 __all__ = ["bounds_of", "with_times"]
 
@@ -34,18 +34,12 @@ def bounds_of(plan: Plan, cluster: Cluster) -> Bounds:
     flight, each as fast as its forecast has it. Where the plan was timed already, that guess is
     kept: it is no rule, but what the times rest on.
     """
-    hard = [one for one in cluster.rules if one.hard and one.when is When.ALWAYS]
     flights = tuple(
         FlightGroup(name=one.name, members=one.vms, most=one.most)
-        for one in hard
-        if isinstance(one, InFlight)
+        for one in cluster.rules
+        if isinstance(one, InFlight) and one.hard
     )
-    apart = tuple(
-        ApartRule(name=one.name, members=one.vms, label=None if one.by == HOST else one.by)
-        for one in hard
-        if isinstance(one, AntiAffinity)
-    )
-    bounds = Bounds(limits=replace(plan.limits, groups=flights), apart=apart)
+    bounds = Bounds(limits=replace(plan.limits, groups=flights), apart=kept_apart(cluster))
     if plan.timed is not None:
         return replace(bounds, link_bytes_per_s=plan.timed.bounds.link_bytes_per_s)
     rates = [effort.stream_bytes_per_s or 0.0 for one in plan.moves if (effort := _alone(one))]

@@ -8,11 +8,11 @@ host is asked in ``permits``.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from godwit.core.model import Cluster, HostName, Vm, VmId
-from godwit.core.rules import VM_RULES
+from godwit.core.model import Cluster, HostName, Vm, VmId, When
+from godwit.core.rules import HOST, VM_RULES, AntiAffinity
 from godwit.core.timed import ApartRule, Bounds
 
-__all__ = ["Bundle", "apart_of", "bundles_of", "stays_because"]
+__all__ = ["Bundle", "apart_of", "bundles_of", "kept_apart", "stays_because"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,4 +165,13 @@ def apart_of(cluster: Cluster, bounds: Bounds) -> tuple[ApartRule, ...]:
         for name, ids in sorted(named.items())
         if len(ids) > 1
     ]
-    return (*groups, *bounds.apart, *same)
+    return (*groups, *bounds.apart, *kept_apart(cluster), *same)
+
+
+def kept_apart(cluster: Cluster) -> tuple[ApartRule, ...]:
+    """What the site declares to be apart at every instant, by host or by a label of it."""
+    return tuple(
+        ApartRule(name=one.name, members=one.vms, label=None if one.by == HOST else one.by)
+        for one in cluster.rules
+        if isinstance(one, AntiAffinity) and one.hard and one.when is When.ALWAYS
+    )

@@ -4,16 +4,17 @@ Where each VM goes is decided by the search over all of them at once, so that on
 place has room, and equal hosts fill alike. Nobody else moves for them; a request may allow that.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
-from godwit.core.model import Cluster, HostName, Vm
-from godwit.core.plan import Choice, Move, Plan
+from godwit.core.model import Cluster, HostName, Vm, VmId
+from godwit.core.plan import Choice, Move, Plan, Unplaced
 from godwit.core.planner.outlook import link_share, with_outlook
 from godwit.core.planner.place import choose_destination, explain
 from godwit.core.planner.planning import plan_request
 from godwit.core.planner.request import Drain
-from godwit.core.planner.settings import PauseSettings
+from godwit.core.planner.settings import PauseSettings, recipe_for
 from godwit.core.planner.weights import PlanSettings
 
 __all__ = ["drain_outlook", "place_drain", "plan_drain"]
@@ -58,16 +59,52 @@ def place_drain(
         plan.moves,
         key=lambda one: (-vms[one.vm].policy.priority, -one.memory_bytes, one.vm_name),
     )
+    moves, stay = _judged(cluster, order, vms, settings)
+    # What has to stay after all may hold others back: judge those again, knowing that. Each turn
+    # takes at least one move out of the plan, so this ends.
+    while stay:
+        plan = replace(plan, unplaced=(*plan.unplaced, *stay))
+        stuck = {one.vm for one in stay}
+        order = [one for one in order if one.vm not in stuck]
+        moves, stay = _judged(cluster, order, vms, settings)
+    return replace(plan, moves=tuple(moves))
+
+
+def _judged(
+    cluster: Cluster, order: Sequence[Move], vms: Mapping[VmId, Vm], settings: PauseSettings
+) -> tuple[list[Move], list[Unplaced]]:
+    """Give each move every host's answer, and another host where a rule refuses the chosen one.
+
+    The search knows who is tied and who is apart; the site's other rules about several VMs speak
+    here, each move after those before it.
+    """
     leaving = frozenset(one.vm for one in order)
     arriving: list[tuple[Vm, HostName]] = []
-    moves = []
+    moves: list[Move] = []
+    stay: list[Unplaced] = []
     for move in order:
-        choice = choose_destination(
-            cluster, vms[move.vm], arriving=tuple(arriving), leaving=leaving
-        )
-        moves.append(replace(move, choice=choice, reason=_reason(choice, move)))
-        arriving.append((vms[move.vm], move.destination))
-    return replace(plan, moves=tuple(moves))
+        vm = vms[move.vm]
+        choice = choose_destination(cluster, vm, arriving=tuple(arriving), leaving=leaving)
+        chosen = choice.candidate(move.destination)
+        if chosen is not None and chosen.fits:
+            moves.append(replace(move, choice=choice, reason=_reason(choice, move)))
+        elif (other := choice.best) is not None:
+            recipe, notes = recipe_for(cluster, vm, other.host, settings)
+            moves.append(
+                replace(
+                    move,
+                    destination=other.host,
+                    recipe=recipe,
+                    reason=explain(choice, other),
+                    choice=choice,
+                    warnings=other.warnings + notes,
+                )
+            )
+        else:
+            stay.append(Unplaced(vm=move.vm, vm_name=move.vm_name, choice=choice))
+            continue
+        arriving.append((vm, moves[-1].destination))
+    return moves, stay
 
 
 def _reason(choice: Choice, move: Move) -> str:

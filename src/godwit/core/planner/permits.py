@@ -14,13 +14,13 @@ import numpy.typing as npt
 from godwit.core.model import Cluster, Host, HostName, Vm, VmId
 from godwit.core.plan import Refusal
 from godwit.core.planner.bundling import Bundle
-from godwit.core.rules import HOST_RULES, HostRule, Placement
+from godwit.core.rules import LONE_RULES, HostRule, Placement
 from godwit.core.timed import Bounds
 
 __all__ = ["Permits"]
 
-#: What depends on who else is there is followed by the search itself.
-_FOLLOWED: Final = {"memory", "cores", "anti_affinity", "affinity", "identity"}
+#: What depends on who else is there is followed by the search itself, the names of VMs too.
+_ASKED: Final = tuple(one for one in LONE_RULES if one.name != "identity")
 #: What depends on the host alone, and on it and the kind of the VM alone.
 _OF_HOST: Final = {"availability", "maintenance"}
 _OF_KIND: Final = {"machine_type", "networks"}
@@ -61,7 +61,7 @@ class Permits:
         """Why a VM can't be on a host, whoever else is there; None when it can."""
         key = (vm.id, host.name)
         if key not in self._asked:
-            self._asked[key] = self._ask(vm, host, HOST_RULES)
+            self._asked[key] = self._ask(vm, host, _ASKED)
         return self._asked[key]
 
     def refuses(self, moved: Iterable[tuple[int, int]]) -> bool:
@@ -97,7 +97,7 @@ class Permits:
             )
         placement = Placement(cluster=self._cluster, vm=vm, host=host)
         for rule in rules:
-            if rule.name not in _FOLLOWED and (refusal := rule.check(placement)) is not None:
+            if (refusal := rule.check(placement)) is not None:
                 return refusal
         return None
 
@@ -129,7 +129,7 @@ class Permits:
             row = np.zeros(len(self._hosts), dtype=np.bool_)
             if vm is not None:
                 named = _OF_HOST | _OF_KIND
-                rules = [one for one in HOST_RULES if one.name in named]
+                rules = [one for one in _ASKED if one.name in named]
                 row[:] = [self._ask(vm, host, rules) is None for host in self._hosts]
             self._rows.append(row)
             self._of_kind[kind] = len(self._rows) - 1
