@@ -2,7 +2,7 @@
 
 import math
 
-from godwit.core.planner.search.compiled import compiled, tight
+from godwit.core.planner.search.compiled import allocating, tight
 from godwit.core.planner.search.levels import Levels
 from godwit.core.planner.search.standing import COUNTED, Standing
 
@@ -30,7 +30,7 @@ def lacking_cost(points: float, held: int, room: int) -> float:
     return points * (0.1 + (held - room) / held) if held > room and held > 0 else 0.0
 
 
-@compiled
+@allocating
 def cost_of(levels: Levels, standing: Standing) -> float:
     """All points of the assignment as it is."""
     return (
@@ -41,7 +41,7 @@ def cost_of(levels: Levels, standing: Standing) -> float:
     )
 
 
-@compiled
+@allocating
 def _loads(levels: Levels, standing: Standing) -> float:
     cost = 0.0
     count = float(standing.counts[COUNTED])
@@ -63,7 +63,7 @@ def _loads(levels: Levels, standing: Standing) -> float:
     return cost
 
 
-@compiled
+@allocating
 def _rooms(levels: Levels, standing: Standing) -> float:
     cost = 0.0
     for place in range(levels.room.shape[0]):
@@ -72,7 +72,7 @@ def _rooms(levels: Levels, standing: Standing) -> float:
     return cost
 
 
-@compiled
+@allocating
 def _groups(levels: Levels, standing: Standing) -> float:
     cost = 0.0
     for group in range(levels.most.shape[0]):
@@ -84,7 +84,7 @@ def _groups(levels: Levels, standing: Standing) -> float:
     return cost
 
 
-@compiled
+@allocating
 def _items(levels: Levels, standing: Standing) -> float:
     cost = 0.0
     for item in range(levels.origin.shape[0]):

@@ -5,14 +5,14 @@ Weighed for one item against all others at once, as in ``moving_on``.
 
 import math
 
-from godwit.core.planner.search.compiled import compiled, tight
+from godwit.core.planner.search.compiled import allocating, tight
 from godwit.core.planner.search.costing import lacking_cost, over_cost, spread_of
 from godwit.core.planner.search.levels import Levels, Reals
 from godwit.core.planner.search.moving_on import FORBIDDEN, price_change
 from godwit.core.planner.search.standing import COUNTED, MOST_MOVED, MOVED, Standing
 
 
-@compiled
+@allocating
 def exchanges_of(levels: Levels, standing: Standing, item: int, changes: Reals) -> None:
     """Weigh the exchanges of an item with all others that are not fixed."""
     _permit(levels, standing, item, changes)

@@ -7,7 +7,7 @@ where a hard rule does not let the item, or more would be moved than may be.
 import math
 from typing import Final
 
-from godwit.core.planner.search.compiled import compiled, tight
+from godwit.core.planner.search.compiled import allocating, tight
 from godwit.core.planner.search.costing import lacking_cost, over_cost, spread_of
 from godwit.core.planner.search.levels import Levels, Reals
 from godwit.core.planner.search.standing import COUNTED, MOST_MOVED, MOVED, Standing
@@ -15,7 +15,7 @@ from godwit.core.planner.search.standing import COUNTED, MOST_MOVED, MOVED, Stan
 FORBIDDEN: Final = math.inf
 
 
-@compiled
+@allocating
 def moves_of(levels: Levels, standing: Standing, item: int, changes: Reals) -> None:
     """Weigh the moves of an item to all bins; to stay is no move."""
     _permit(levels, standing, item, changes)

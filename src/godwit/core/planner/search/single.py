@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from godwit.core.planner.search.compiled import compiled
+from godwit.core.planner.search.compiled import allocating
 from godwit.core.planner.search.descending import best_of_bin, lowest
 from godwit.core.planner.search.levels import Levels
 from godwit.core.planner.search.moving_on import FORBIDDEN
@@ -17,7 +17,7 @@ def best_single(levels: Levels) -> tuple[int, int, float] | None:
     return None if change == FORBIDDEN else (int(item), int(place), -float(change))
 
 
-@compiled
+@allocating
 def _best_single(levels: Levels, standing: Standing) -> tuple[int, int, float]:
     bins = levels.scale.shape[0]
     bests, changes = np.full(bins, FORBIDDEN), np.empty(bins, dtype=np.float64)

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from godwit.core.errors import BadValue
-from godwit.core.planner.search.compiled import compiled
+from godwit.core.planner.search.compiled import allocating
 from godwit.core.planner.search.dice import Dice
 from godwit.core.planner.search.levels import Levels, Reals
 from godwit.core.planner.search.problem import Indices, Numbers
@@ -75,7 +75,7 @@ def stand(
     return standing
 
 
-@compiled
+@allocating
 def settle(levels: Levels, standing: Standing) -> None:
     """Count everything anew from the assignment alone."""
     bins, loads = levels.scale.shape
@@ -111,7 +111,7 @@ def settle(levels: Levels, standing: Standing) -> None:
                 standing.squares[r] += fraction * fraction
 
 
-@compiled
+@allocating
 def _link(standing: Standing, item: int, place: int) -> None:
     other = standing.first[place]
     standing.first[place] = item
@@ -121,7 +121,7 @@ def _link(standing: Standing, item: int, place: int) -> None:
         standing.before[other] = item
 
 
-@compiled
+@allocating
 def _unlink(standing: Standing, item: int, place: int) -> None:
     after, before = standing.next[item], standing.before[item]
     if before == NONE:
@@ -132,7 +132,7 @@ def _unlink(standing: Standing, item: int, place: int) -> None:
         standing.before[after] = before
 
 
-@compiled
+@allocating
 def shift(levels: Levels, standing: Standing, item: int, place: int) -> None:
     """Move an item to another bin, whatever that breaks."""
     source = standing.where[item]
@@ -151,7 +151,7 @@ def shift(levels: Levels, standing: Standing, item: int, place: int) -> None:
         standing.counts[MOVED] -= 1
 
 
-@compiled
+@allocating
 def _load(levels: Levels, standing: Standing, item: int, place: int, sign: int) -> None:
     for k in range(levels.size.shape[1]):
         standing.held[place, k] += sign * levels.size[item, k]
