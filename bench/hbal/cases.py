@@ -34,9 +34,9 @@ class UnfitCase(ValueError):
 class Case:
     """[vm] and [host] are the order of instances and nodes in the file.
 
-    ``memory_fixed_mib`` is what a host needs for itself, or misses. ``loads`` are [vm, load] of CPU,
-    memory, disk and network as hbal is told them; without that every instance counts 1 of each.
-    ``utilisation`` is the file that says so, and empty without one.
+    ``memory_fixed_mib`` is what a host needs for itself, or misses. ``loads`` are [vm, load] of
+    CPU, memory, disk and network as hbal is told them; without that every instance counts 1 of
+    each. ``utilisation`` is the file that says so, and empty without one.
     """
 
     name: str

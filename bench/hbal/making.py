@@ -1,4 +1,4 @@
-"""Clusters made up for this benchmark, from a seed: badly placed VMs on hosts of one size or three."""
+"""Clusters made up, from a seed: badly placed VMs, on hosts that are alike or of three sizes."""
 
 import random
 from typing import Final
