@@ -2,18 +2,16 @@
 
 import json
 import os
-import platform
 import re
 import statistics
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from godwit.core.units import format_bytes
+from bench.machine import describe_machine
 from godwit.lab.lab import Lab
 from godwit.lab.problems import LabMisused
 
@@ -87,18 +85,18 @@ def spread(values: list[float], scale: float = 1.0, digits: int = 0) -> str:
 
 def describe(lab: Lab, link: str) -> dict[str, str]:
     """The machine and the versions, without a name or a path of it."""
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    about = describe_machine()
     version = lab.host("h1").run(["virsh", "version"])
     return {
-        "date": datetime.now(UTC).strftime("%Y-%m-%d"),
-        "machine": f"{os.cpu_count()} cores, {format_bytes(memory)}, Linux {platform.release()}",
+        "date": about["date"],
+        "machine": about["machine"],
         "hosts": f"{len(lab.hosts())} in namespaces of that machine, guests under "
         + ("KVM" if lab.state().accelerator == "kvm" else "TCG (no hardware virtualisation)"),
         "libvirt and QEMU": ", ".join(
             dict.fromkeys(re.findall(r"(?:library|hypervisor): (.*)", version))
         ),
         "migration link": link,
-        "python": platform.python_version(),
+        "python": about["python"],
     }
 
 

@@ -1,4 +1,4 @@
-"""Plans the drain of a made-up cluster and prints the plan, in a process with its own hash seed."""
+"""Plans and schedules the drain of a made-up cluster and prints both, under its own hash seed."""
 
 from godwit.core.model import (
     Cluster,
@@ -20,6 +20,7 @@ from godwit.core.model import (
     VmPolicy,
 )
 from godwit.core.planner import PauseSettings, plan_drain
+from godwit.core.schedule import Wanted, make_schedule
 from godwit.core.units import GIB
 
 _MACHINE = "pc-q35-10.0"
@@ -100,9 +101,12 @@ def _cluster() -> Cluster:
 
 
 def main() -> None:
-    plan = plan_drain(_cluster(), _HOSTS[0], parallel=2, settings=PauseSettings())
+    cluster = _cluster()
+    plan = plan_drain(cluster, _HOSTS[0], parallel=2, settings=PauseSettings())
     print(f"{len(plan.moves)} moves, {len(plan.unplaced)} unplaced")
     print(plan)
+    wanted = [Wanted(vm=one.vm, destination=one.destination) for one in plan.moves]
+    print(make_schedule(cluster, wanted))
 
 
 if __name__ == "__main__":

@@ -21,6 +21,8 @@ _NUMBER = "an ordinal has no unit"
 _FACTOR = "a factor on a logarithmic width"
 _CHANCE = "a probability, from 0 to 1"
 _OWNER = "the unit is that of the field that holds it"
+_COST = "in the unit of the cost, which is a matter of the weights"
+_PLACE = "the number of a thing in its list"
 _FRACTION = "a fraction of what the host has, and said so by the class"
 #: ``Class.field`` -> why it has no unit. An entry that is no longer needed fails the test.
 UNITLESS = {
@@ -40,6 +42,8 @@ UNITLESS = {
     "Forecast.converges": _CHANCE,
     "Forecast.keeps_promise": _CHANCE,
     "ForecastInputs.vcpus": _COUNT,
+    "Heat.coldest": _COST,
+    "Heat.hottest": _COST,
     "HostRecord.cores_overcommit": "a ratio: vCPUs for each core",
     "HostVersions.libvirt": "a version in libvirt's own numbering",
     "HostVersions.qemu": "a version in libvirt's own numbering",
@@ -68,6 +72,35 @@ UNITLESS = {
     "VmPolicy.priority": "an order among VMs",
     "Flow.priority": "an order among VMs",
     "PolicyRule.priority": "an order among VMs",
+    "Best.at_once": _COUNT,
+    "Best.tries": _COUNT,
+    "Copying.move": _PLACE,
+    "Copying.rank": _NUMBER,
+    "Dropped.mover": _PLACE,
+    "FlightGroup.most": _COUNT,
+    "Leg.destination": _PLACE,
+    "Leg.mover": _PLACE,
+    "Leg.source": _PLACE,
+    "Limits.per_host": _COUNT,
+    "Limits.per_link": _COUNT,
+    "Limits.whole": _COUNT,
+    "Mover.destination": _PLACE,
+    "Mover.number": _PLACE,
+    "Mover.priority": "an order among VMs",
+    "Mover.source": _PLACE,
+    "Search.seed": "chance has no unit",
+    "Search.states": _COUNT,
+    "Search.tries": _COUNT,
+    "Stay.vcpus": _COUNT,
+    "TimedMove.priority": "an order among VMs",
+    "TimedMove.vcpus": _COUNT,
+    "TimedPlan.generation": _NUMBER,
+    "TimedPlan.tries": _COUNT,
+    "Violation.found": "the unit is that of what is limited",
+    "Violation.limit": "the unit is that of what is limited",
+    "Wanted.priority": "an order among VMs",
+    "_Node.detours": _COUNT,
+    "_Sought.looked": _COUNT,
 }
 
 

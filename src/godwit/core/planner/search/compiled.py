@@ -1,0 +1,18 @@
+"""The one place where a function becomes machine code; the machine code is kept between runs.
+
+What is kept of a function is renewed when its own file changes, not when a file changes that it
+calls into: after editing a kernel, remove ``__pycache__`` of this folder.
+"""
+
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar, cast
+
+import numba
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def compiled(function: Callable[P, R]) -> Callable[P, R]:
+    """Compile a function at its first call; to callers it stays the Python function it was."""
+    return cast("Callable[P, R]", numba.njit(cache=True)(function))
