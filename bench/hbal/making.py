@@ -48,7 +48,7 @@ def make_case(
         f"{'N' if at else 'M'}|uuid-group-1|1||N|0|1|1.0"
         for at, (memory, cpus) in enumerate(sizes)
     ]
-    sections = (
+    sections: tuple[list[str], ...] = (
         ["group-1|uuid-group-1|preferred||"],
         nodes,
         lines,

@@ -17,6 +17,7 @@ from godwit.formats.cluster_file import SavedCluster, read_json, write_json
 from godwit.formats.htools import read_htools, write_htools
 from godwit.formats.htools_cluster import cluster_from_htools
 from godwit.formats.htools_writing import htools_from_cluster
+from godwit.formats.soundness import complaint_about
 
 __all__ = [
     "FileFormat",
@@ -111,8 +112,11 @@ def read_raw(raw: bytes, *, file_name: str) -> SavedCluster:
             evidence=f"it begins with {text[:40]!r}" if text else "it is empty",
             remedy="Give a file that `godwit cluster save` wrote, or one for `hbal -t`.",
         )
-    return SavedCluster(
-        cluster=cluster_from_htools(read_htools(text, file_name=file_name)),
-        format="Ganeti htools",
-        written_by="",
-    )
+    cluster = cluster_from_htools(read_htools(text, file_name=file_name))
+    if complaint := complaint_about(cluster):
+        raise BadValue(
+            f"{file_name} can't be used",
+            evidence=complaint,
+            remedy="Correct it there; nothing of it was read.",
+        )
+    return SavedCluster(cluster=cluster, format="Ganeti htools", written_by="")

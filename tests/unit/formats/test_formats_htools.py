@@ -170,6 +170,7 @@ def test_labels_that_say_something_else_are_no_reason_to_fail() -> None:
         ("web2|4096", "web1|4096", "about the instance 'web1'"),
         ("n2|65536", "n1|65536", "about the node 'n1'"),
         ("N|0|0|1.5", "N|0|0|fast", "'0|fast'"),
+        ("web2|4096", "web2|-4096", "below zero"),
         ("|8.0|32.0", "|many|32.0", "no ratio of vCPUs"),
         ("|8.0|32.0", "|0|32.0", "0.0 vCPUs a core"),
         ("\n\nweb1", "\n\n\n\nweb1", "7 sections"),
