@@ -15,13 +15,17 @@ __all__ = [
     "Candidate",
     "Choice",
     "Compression",
+    "Instead",
     "Move",
+    "MovePrice",
     "Plan",
     "PlanKind",
     "Recipe",
     "Refusal",
+    "Term",
     "Throttle",
     "Unplaced",
+    "Worth",
     "throttled_stop_s",
 ]
 
@@ -208,10 +212,72 @@ class Alternative:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Term:
+    """One term of the objective before and after a plan: ``points`` for each of what it counts.
+
+    ``bound`` is what no plan at all could bring it below; None where that is not known.
+    """
+
+    name: str
+    counts: str
+    points: float
+    before: float
+    after: float
+    bound: float | None = None
+
+    @property
+    def gain(self) -> float:
+        """The points that the plan gains by this term; below zero where it costs."""
+        return self.points * (self.before - self.after)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MovePrice:
+    """What a move costs before it gains anything, and that in points of the objective.
+
+    ``pause_risk_fraction`` is how likely it is not to keep its promise.
+    """
+
+    time_s: float
+    sent_bytes: float
+    pause_risk_fraction: float
+    points: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Instead:
+    """Another host that the VM could have gone to, and the points that the move would gain then."""
+
+    host: HostName
+    gain: float
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Worth:
+    """What a move gains in its turn, by term and in points; its price is not taken off yet.
+
+    ``why_vm`` says why this VM moves, ``instead`` what the next best hosts would have gained.
+    """
+
+    gains: tuple[tuple[str, float], ...]
+    price: MovePrice
+    why_vm: str
+    instead: tuple[Instead, ...] = ()
+
+    @property
+    def gain(self) -> float:
+        """What it gains by all terms together."""
+        return sum(points for _, points in self.gains)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Move:
     """One planned move. ``choice`` keeps every host's answer, so that "why" never has to guess.
 
-    ``recipe_reason`` says why this recipe, ``alternatives`` what was weighed, the chosen one first.
+    ``reason`` says why this host, ``worth`` what the move gains and costs. ``recipe_reason`` says
+    why this recipe, ``alternatives`` what was weighed, the chosen one first. The choice of a plan
+    of many moves has the next best hosts alone.
     """
 
     vm: VmId
@@ -227,6 +293,7 @@ class Move:
     forecast: Forecast | None = None
     recipe_reason: str = ""
     alternatives: tuple[Alternative, ...] = ()
+    worth: Worth | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -264,6 +331,13 @@ class PlanKind(Enum):
 
     MIGRATE = "migrate"
     DRAIN = "drain"
+    BALANCE = "balance"
+    EVACUATE = "evacuate"
+    RESTORE = "restore"
+    CONSOLIDATE = "consolidate"
+    PLACE = "place"
+    REPAIR = "repair"
+    MIX = "mix"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -271,7 +345,8 @@ class Plan:
     """Moves in the order in which they start, at most ``parallel`` of them at once.
 
     ``generation`` is that of the cluster the plan was made from; a plan from an older one is
-    refused. ``host`` is the host to be drained.
+    refused. ``host`` is the host to be drained. ``terms`` are those of the objective, before and
+    after; ``reasons`` say why no more is moved, or nothing. ``deadline_s`` counts from the start.
     """
 
     id: PlanId
@@ -283,6 +358,14 @@ class Plan:
     host: HostName | None = None
     parallel: int = 1
     notes: tuple[str, ...] = ()
+    terms: tuple[Term, ...] = ()
+    reasons: tuple[str, ...] = ()
+    deadline_s: float | None = None
+
+    @property
+    def gain(self) -> float:
+        """The points that the plan gains, with the price of all of its moves taken off."""
+        return sum(one.gain for one in self.terms)
 
     def with_id(self, plan_id: PlanId) -> "Plan":
         """Return the same plan under the id that the store gave it."""

@@ -1,17 +1,20 @@
-"""The plan that empties a host: a destination and a reason for each VM, and every VM that stays.
+"""The plan that empties one host, as the engine carries it out today: all of its moves leave there.
 
-Larger VMs choose first, because they are the ones that run out of room. Deadlines, the way back
-and the order by urgency are not planned here yet.
+Where each VM goes is decided by the search over all of them at once, so that one that is hard to
+place has room, and equal hosts fill alike. Nobody else moves for them; a request may allow that.
 """
 
 from dataclasses import replace
 from typing import Final
 
-from godwit.core.model import Cluster, HostName, PlanId, Vm, VmId
-from godwit.core.plan import Move, Plan, PlanKind, Unplaced
+from godwit.core.model import Cluster, HostName, Vm
+from godwit.core.plan import Choice, Move, Plan
 from godwit.core.planner.outlook import link_share, with_outlook, with_total
 from godwit.core.planner.place import choose_destination, explain
-from godwit.core.planner.settings import PauseSettings, recipe_for
+from godwit.core.planner.planning import plan_request
+from godwit.core.planner.request import Drain
+from godwit.core.planner.settings import PauseSettings
+from godwit.core.planner.weights import PlanSettings
 
 __all__ = ["drain_outlook", "place_drain", "plan_drain"]
 
@@ -42,57 +45,36 @@ def place_drain(
     """Find a destination for every active VM of ``host``, without any outlook.
 
     A VM that is shut off holds nothing and stays defined where it is; the plan says so in a note.
-    A VM that can't move is in ``unplaced`` with its reasons and is left running.
+    A VM that can't move is in ``unplaced`` with its reasons and is left running. The urgent start
+    first, then the large; each has every host's answer, with those there that start before it.
     """
-    active = [vm for vm in cluster.vms_on(host) if vm.is_active]
-    leaving = frozenset(vm.id for vm in active)
-    moves, unplaced = _place(cluster, active, leaving, settings)
-    # What can't leave after all holds its affinity groups back: place the others again, knowing
-    # that. Each turn takes at least one VM out of ``leaving``, so this ends.
-    while stuck := leaving & {one.vm for one in unplaced}:
-        leaving -= stuck
-        moves, unplaced = _place(cluster, active, leaving, settings)
-    shut_off = sorted(vm.name for vm in cluster.vms_on(host) if not vm.is_active)
-    notes = (f"shut off, and stays defined here: {', '.join(shut_off)}",) if shut_off else ()
-    return Plan(
-        id=PlanId(""),
-        kind=PlanKind.DRAIN,
-        generation=cluster.generation,
-        made_at_s=cluster.taken_at_s,
-        moves=tuple(moves),
-        unplaced=tuple(unplaced),
-        host=host,
-        parallel=parallel,
-        notes=notes,
+    plan = plan_request(
+        cluster,
+        Drain(hosts=(host,), make_room=False),
+        PlanSettings(pause=settings, parallel=parallel),
     )
-
-
-def _place(
-    cluster: Cluster, active: list[Vm], leaving: frozenset[VmId], settings: PauseSettings
-) -> tuple[list[Move], list[Unplaced]]:
-    moves: list[Move] = []
-    unplaced: list[Unplaced] = []
+    vms = {one.id: one for one in cluster.vms_on(host)}
+    order = sorted(
+        plan.moves,
+        key=lambda one: (-vms[one.vm].policy.priority, -one.memory_bytes, one.vm_name),
+    )
+    leaving = frozenset(one.vm for one in order)
     arriving: list[tuple[Vm, HostName]] = []
-    for vm in sorted(active, key=lambda one: (-one.policy.priority, -one.memory_bytes, one.name)):
-        choice = choose_destination(cluster, vm, arriving=tuple(arriving), leaving=leaving)
-        chosen = choice.best
-        if chosen is None:
-            unplaced.append(Unplaced(vm=vm.id, vm_name=vm.name, choice=choice))
-            continue
-        recipe, notes = recipe_for(cluster, vm, chosen.host, settings)
-        moves.append(
-            Move(
-                vm=vm.id,
-                vm_name=vm.name,
-                source=vm.host,
-                destination=chosen.host,
-                memory_bytes=vm.memory_bytes,
-                vcpus=vm.vcpus,
-                recipe=recipe,
-                reason=explain(choice, chosen),
-                choice=choice,
-                warnings=chosen.warnings + notes,
-            )
+    moves = []
+    for move in order:
+        choice = choose_destination(
+            cluster, vms[move.vm], arriving=tuple(arriving), leaving=leaving
         )
-        arriving.append((vm, chosen.host))
-    return moves, unplaced
+        moves.append(replace(move, choice=choice, reason=_reason(choice, move)))
+        arriving.append((vms[move.vm], move.destination))
+    return replace(plan, moves=tuple(moves))
+
+
+def _reason(choice: Choice, move: Move) -> str:
+    """The least loaded host says so; another one says what all of them together gain by it."""
+    chosen, best = choice.candidate(move.destination), choice.best
+    if chosen is None:
+        return move.reason
+    if best is not None and chosen.load_after <= best.load_after:
+        return explain(choice, chosen)
+    return f"{move.reason}; taken alone it would rather be on {best.host}" if best else move.reason

@@ -1,85 +1,83 @@
-"""The plan of one migration, as a person asked for it."""
+"""What can be asked of the planner: one value each, and a mix of them."""
 
-from godwit.core.errors import NoDestination, Refused
-from godwit.core.model import Cluster, HostName, PlanId, Vm
-from godwit.core.plan import Choice, Move, Plan, PlanKind
-from godwit.core.planner.outlook import link_share, with_outlook
-from godwit.core.planner.place import choose_destination, explain
-from godwit.core.planner.settings import PauseSettings, recipe_for
+from collections.abc import Mapping
+from dataclasses import dataclass
 
-__all__ = ["plan_migration"]
+from godwit.core.model import HostName, VmId
+
+__all__ = [
+    "Balance",
+    "Consolidate",
+    "Drain",
+    "Evacuate",
+    "Mix",
+    "Place",
+    "PlanRequest",
+    "Repair",
+    "Restore",
+]
 
 
-def plan_migration(
-    cluster: Cluster,
-    vm: Vm,
-    *,
-    destination: HostName | None,
-    settings: PauseSettings,
-) -> Plan:
-    """Plan to move one VM, to ``destination`` or to the best host.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Balance:
+    """Make moves that gain more than they cost, by all terms of the objective."""
 
-    Raises: NoDestination with the reason of every host when none may take the VM, or when the one
-    asked for may not; Refused when the VM is on that host already.
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drain:
+    """Empty these hosts, within ``deadline_s`` of the start where it is given.
+
+    With ``make_room`` VMs of other hosts move too, where that lets one of theirs leave.
     """
-    if destination == vm.host:
-        raise Refused(
-            f"{vm.name} is on {vm.host} already", remedy="Name another host, or none at all."
-        )
-    choice = choose_destination(cluster, vm)
-    chosen = choice.best if destination is None else choice.candidate(destination)
-    if chosen is None or choice.vm_refusals or not chosen.fits:
-        raise _no_destination(choice, destination)
-    recipe, notes = recipe_for(cluster, vm, chosen.host, settings)
-    move = Move(
-        vm=vm.id,
-        vm_name=vm.name,
-        source=vm.host,
-        destination=chosen.host,
-        memory_bytes=vm.memory_bytes,
-        vcpus=vm.vcpus,
-        recipe=recipe,
-        reason=explain(choice, chosen),
-        choice=choice,
-        warnings=chosen.warnings + notes,
-    )
-    move = with_outlook(cluster, move, share_fraction=link_share(cluster, move))
-    return Plan(
-        id=PlanId(""),
-        kind=PlanKind.MIGRATE,
-        generation=cluster.generation,
-        made_at_s=cluster.taken_at_s,
-        moves=(move,),
-    )
+
+    hosts: tuple[HostName, ...]
+    deadline_s: float | None = None
+    make_room: bool = True
 
 
-def _no_destination(choice: Choice, asked: HostName | None) -> NoDestination:
-    where = f"to {asked}" if asked is not None else "to any host"
-    if choice.vm_refusals:
-        return NoDestination(
-            f"{choice.vm_name} can't be moved {where}",
-            evidence="; ".join(one.why for one in choice.vm_refusals),
-            remedy=" ".join(one.remedy for one in choice.vm_refusals),
-        )
-    judged = [one for one in choice.candidates if asked is None or one.host == asked]
-    if not judged:
-        return NoDestination(
-            f"{choice.vm_name} can't be moved {where}",
-            evidence=f"{choice.source} is the only host in the inventory",
-            remedy="Add another host with `godwit host add`.",
-        )
-    fitting = [one.host for one in choice.candidates if one.fits]
-    remedies = list(dict.fromkeys(r.remedy for one in judged for r in one.refusals[:1]))
-    if asked is not None and fitting:
-        remedies.append(f"Hosts that could take it: {', '.join(fitting)}.")
-    return NoDestination(
-        f"{choice.vm_name} can't be moved {where}",
-        evidence="; ".join(_about(one.host, r.why) for one in judged for r in one.refusals),
-        remedy=" ".join(remedies),
-    )
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evacuate:
+    """Save what can be saved from a failing host: where room is scarce, by priority."""
+
+    host: HostName
+    deadline_s: float | None = None
 
 
-def _about(host: HostName, why: str) -> str:
-    """Name the host where the reason does not: a local disk is a reason of its own source."""
-    named = {word.strip(",;:()") for word in why.split()}
-    return why if host in named else f"{host}: {why}"
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Restore:
+    """Bring VMs back to where they were recorded. One that has gone is left out."""
+
+    placement: Mapping[VmId, HostName]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Consolidate:
+    """Empty as many hosts as is safe, but leave so many in use.
+
+    Safe: no host gets above its thresholds, and the loss of any one host can be absorbed by the
+    others in use as far as it could before.
+    """
+
+    hosts_least: int = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Find the best other host for one VM, and make room there where there is none."""
+
+    vm: VmId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Repair:
+    """Cure broken rules with the fewest moves; what gains otherwise is no reason to move."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mix:
+    """Several requests as one plan."""
+
+    requests: tuple["Balance | Drain | Evacuate | Restore | Consolidate | Place | Repair", ...]
+
+
+PlanRequest = Balance | Drain | Evacuate | Restore | Consolidate | Place | Repair | Mix

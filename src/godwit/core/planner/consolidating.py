@@ -1,0 +1,72 @@
+"""Which hosts can be emptied together, and safely: tried one by one, the emptiest first."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Final
+
+import numpy as np
+
+from godwit.core.model import Cluster
+from godwit.core.planner.brief import Brief
+from godwit.core.planner.objective import Amounts, counted_hosts, measure
+from godwit.core.planner.reading import Reading, read_cluster
+from godwit.core.planner.solving import Solver
+from godwit.core.planner.weights import PlanSettings
+
+__all__ = ["consolidated"]
+
+#: After so many hosts in a row that could not be emptied, fuller ones are not tried.
+_FAILS_MOST: Final = 4
+
+
+def consolidated(
+    cluster: Cluster,
+    brief: Brief,
+    settings: PlanSettings,
+    seed: int,
+    goes_on: Callable[[], bool],
+) -> Brief:
+    """Return the brief with every host in ``leaving`` that can be emptied beside the others.
+
+    Hosts stay in use on which a VM can't move. Those that are empty already stay so.
+    """
+    quick = replace(settings, steps=0)
+    reading = _read(cluster, brief, quick)
+    counted = counted_hosts(reading, brief.leaving)
+    before = measure(reading, reading.at, counted, settings.weights)
+    held = np.zeros_like(reading.room)
+    np.add.at(held, reading.at, reading.size)
+    stuck = {int(reading.at[at]) for at, one in enumerate(reading.bundles) if one.stays}
+    in_use = [int(one) for one in np.flatnonzero(counted) if held[one, 0] > 0]
+    empty = {reading.name(int(one)) for one in np.flatnonzero(counted) if held[one, 0] == 0}
+    brief = replace(brief, makes_room=False, leaving=brief.leaving | empty)
+    open_hosts, fails = len(in_use), 0
+    for host in sorted(in_use, key=lambda one: (held[one, 0], one)):
+        if host in stuck:
+            continue
+        if open_hosts <= (brief.hosts_least or 1) or fails == _FAILS_MOST or not goes_on():
+            break
+        tried = replace(brief, leaving=brief.leaving | {reading.name(host)})
+        if _is_safe(Solver(_read(cluster, tried, quick), tried, quick, seed), before, goes_on):
+            brief, open_hosts, fails = tried, open_hosts - 1, 0
+        else:
+            fails += 1
+    return brief
+
+
+def _read(cluster: Cluster, brief: Brief, settings: PlanSettings) -> Reading:
+    return read_cluster(cluster, settings, leaving=brief.leaving, joins=brief.repairs)
+
+
+def _is_safe(solver: Solver, before: Amounts, goes_on: Callable[[], bool]) -> bool:
+    where = solver.solve(goes_on).where
+    table, kind = solver.costs.table, solver.costs.kind
+    if any(table[kind[one], where[one]] > 0 for one in solver.costs.must_go):
+        return False
+    after = measure(solver.reading, where, solver.counted, solver.settings.weights)
+    return (
+        after.hot_cpu <= before.hot_cpu
+        and after.hot_memory <= before.hot_memory
+        and after.unmet_cores <= before.unmet_cores
+        and after.spare <= before.spare
+    )

@@ -1,0 +1,182 @@
+"""From an assignment to moves that say what they gain, what they cost, and why not otherwise."""
+
+import math
+from collections.abc import Sequence
+from typing import Final
+
+from godwit.core.model import Vm
+from godwit.core.plan import Candidate, Choice, Instead, Move, MovePrice, Worth
+from godwit.core.planner.brief import FORCED_POINTS
+from godwit.core.planner.ledger import Ledger
+from godwit.core.planner.reading import CPU, MEMORY
+from godwit.core.planner.settings import recipe_for
+from godwit.core.planner.solving import Ordered, Solver
+from godwit.core.units import format_bytes, format_duration, format_fraction
+
+__all__ = ["explained_moves"]
+
+#: So many of the next best hosts are named, of so many that are weighed: some may be refused.
+_NAMED: Final = 3
+_WEIGHED: Final = 6
+
+
+def explained_moves(solver: Solver, where: object) -> tuple[Move, ...]:
+    """Return the moves to an assignment of bundles, in an order in which each has room."""
+    reading = solver.reading
+    ledger = Ledger(reading, solver.counted, solver.settings.weights)
+    moves: list[Move] = []
+    for one in solver.order(where, _WEIGHED):  # type: ignore[arg-type]
+        moves += _moves_of(solver, ledger, one)
+        ledger.move(one.bundle, one.host)
+    return tuple(moves)
+
+
+def _moves_of(solver: Solver, ledger: Ledger, one: Ordered) -> list[Move]:
+    reading = solver.reading
+    bundle, price = reading.bundles[one.bundle], reading.prices[one.bundle]
+    gains = ledger.gains(one.bundle, one.host)
+    gains += _rest(solver, one, gains)
+    instead = _instead(solver, ledger, one)
+    candidates = (
+        _candidate(solver, ledger, one.bundle, one.host),
+        *(_candidate(solver, ledger, one.bundle, reading.number[other.host]) for other in instead),
+    )
+    why_vm, why_host = _why_vm(solver, ledger, one), _why_host(solver, ledger, one, instead)
+    destination = reading.name(one.host)
+    found = []
+    for vm in bundle.vms:
+        recipe, notes = recipe_for(reading.cluster, vm, destination, solver.settings.pause)
+        found.append(
+            Move(
+                vm=vm.id,
+                vm_name=vm.name,
+                source=vm.host,
+                destination=destination,
+                memory_bytes=vm.memory_bytes,
+                vcpus=vm.vcpus,
+                recipe=recipe,
+                reason=why_host,
+                choice=Choice(
+                    vm=vm.id,
+                    vm_name=vm.name,
+                    source=vm.host,
+                    vm_refusals=(),
+                    candidates=candidates,
+                ),
+                warnings=vm.warnings + notes,
+                worth=_worth(
+                    vm,
+                    bundle.vms,
+                    gains=tuple(gains),
+                    price=price,
+                    why_vm=why_vm,
+                    instead=instead,
+                ),
+            )
+        )
+    return found
+
+
+def _worth(
+    vm: Vm,
+    vms: Sequence[Vm],
+    *,
+    gains: tuple[tuple[str, float], ...],
+    price: MovePrice,
+    why_vm: str,
+    instead: tuple[Instead, ...],
+) -> Worth:
+    """Of VMs that move together the first one has the worth of them all."""
+    if vm is not vms[0]:
+        nothing = MovePrice(time_s=0.0, sent_bytes=0.0, pause_risk_fraction=0.0, points=0.0)
+        return Worth(gains=(), price=nothing, why_vm=f"it moves with {vms[0].name}")
+    return Worth(gains=gains, price=price, why_vm=why_vm, instead=instead)
+
+
+def _rest(
+    solver: Solver, one: Ordered, gains: Sequence[tuple[str, float]]
+) -> list[tuple[str, float]]:
+    """What the loads don't explain: a place that it had to leave, or a rule that was broken."""
+    if math.isinf(one.gain_points):
+        return []
+    price = float(solver.levels_price[one.bundle])
+    rest = one.gain_points + price - sum(points for _, points in gains)
+    if abs(rest) < 1.0:
+        return []
+    return [("misplaced" if one.bundle in solver.costs.must_go else "broken", rest)]
+
+
+def _instead(solver: Solver, ledger: Ledger, one: Ordered) -> tuple[Instead, ...]:
+    reading = solver.reading
+    found = []
+    for host, points in one.instead:
+        vms = reading.bundles[one.bundle].vms
+        if any(solver.permits.refusal(vm, reading.hosts[host]) is not None for vm in vms):
+            continue
+        less = one.gain_points - points
+        price = float(solver.levels_price[one.bundle])
+        if host == reading.at[one.bundle]:
+            continue
+        would = f"it would have {ledger.text(host, beside=one.bundle)}"
+        said = f"{_points(less)} less: {would}" if math.isfinite(less) else would
+        found.append(Instead(host=reading.name(host), gain=points + price, why=said))
+        if len(found) == _NAMED:
+            break
+    return tuple(found)
+
+
+def _candidate(solver: Solver, ledger: Ledger, bundle: int, host: int) -> Candidate:
+    return Candidate(
+        host=solver.reading.name(host),
+        refusals=(),
+        warnings=(),
+        memory_after=ledger.share(host, MEMORY, beside=bundle),
+        cpu_after=min(1.0, ledger.share(host, CPU, beside=bundle)),
+    )
+
+
+def _why_vm(solver: Solver, ledger: Ledger, one: Ordered) -> str:
+    reading, weights = solver.reading, solver.settings.weights
+    bundle, source = reading.bundles[one.bundle], ledger.where[one.bundle]
+    if (why := solver.costs.must_go.get(one.bundle)) is not None:
+        return why
+    needs = f"{format_bytes(int(reading.size[one.bundle, 0]))} of memory"
+    needs += f" and {reading.need[one.bundle, CPU]:.1f} busy cores"
+    if not solver.brief.is_free and one.gain_points < FORCED_POINTS / 10:
+        return f"with {needs} it makes room for one that has to move"
+    for load, what, safe in (
+        (CPU, "cores busy", weights.cpu_safe_fraction),
+        (MEMORY, "memory promised", weights.memory_safe_fraction),
+    ):
+        share = ledger.share(source, load)
+        if share > safe:
+            return (
+                f"{bundle.host} has {format_fraction(share)} of its {what}, above the"
+                f" {format_fraction(safe)} that are safe; with {needs} it gains most for its price"
+            )
+    return (
+        f"{bundle.host} has {ledger.text(source)}; with {needs} it brings the hosts closer to"
+        " their mean than any other for its price"
+    )
+
+
+def _why_host(solver: Solver, ledger: Ledger, one: Ordered, instead: tuple[Instead, ...]) -> str:
+    name = solver.reading.name(one.host)
+    said = (
+        f"it gains most there; after the move {name} has {ledger.text(one.host, beside=one.bundle)}"
+    )
+    if one.bundle in solver.costs.only:
+        said = f"the host that was asked for; after the move {name} has"
+        said += f" {ledger.text(one.host, beside=one.bundle)}"
+    elif not instead:
+        said = f"the only host with room that no rule refuses; after the move {name} has"
+        said += f" {ledger.text(one.host, beside=one.bundle)}"
+    price = solver.reading.prices[one.bundle]
+    said += f"; about {format_duration(price.time_s)}, {format_bytes(price.sent_bytes)}"
+    if not one.in_turn:
+        said += "; it has room there only when others of the plan have moved"
+    return said
+
+
+def _points(points: float) -> str:
+    return f"{points:.2f} points" if abs(points) < 100 else f"{points:.0f} points"

@@ -1,0 +1,80 @@
+"""Who holds what while the moves of a plan are explained one after the other."""
+
+import numpy as np
+
+from godwit.core.planner.reading import CPU, MEMORY, Reading
+from godwit.core.planner.weights import Weights
+from godwit.core.units import format_fraction
+
+__all__ = ["Ledger"]
+
+
+class Ledger:
+    """The loads of all hosts, and what one more move changes in the terms that read them."""
+
+    def __init__(self, reading: Reading, counted: np.ndarray, weights: Weights) -> None:
+        used = reading.base.copy()
+        np.add.at(used, reading.at, reading.need)
+        self._used = used.tolist()
+        self._scale = reading.scale.tolist()
+        self._need = reading.need.tolist()
+        self._counted = counted.tolist()
+        self._count = int(counted.sum())
+        shares = used / reading.scale
+        self._sums = shares[counted].sum(axis=0).tolist()
+        self._weights = weights
+        self.where = reading.at.tolist()
+
+    def share(self, host: int, load: int, *, beside: int | None = None) -> float:
+        """The share of a host's cores or memory that is used, with one more bundle there."""
+        more = self._need[beside][load] if beside is not None else 0.0
+        return float((self._used[host][load] + more) / self._scale[host][load])
+
+    def move(self, bundle: int, host: int) -> None:
+        """Let a bundle move."""
+        for place, sign in ((self.where[bundle], -1.0), (host, 1.0)):
+            for load in (CPU, MEMORY):
+                change = sign * self._need[bundle][load]
+                self._used[place][load] += change
+                if self._counted[place]:
+                    self._sums[load] += change / self._scale[place][load]
+        self.where[bundle] = host
+
+    def gains(self, bundle: int, host: int) -> list[tuple[str, float]]:
+        """The points by which each term gains when a bundle moves; below zero what it costs."""
+        weights = self._weights
+        found: dict[str, float] = {}
+        for load, word, safe, hot, apart in (
+            (CPU, "cpu", weights.cpu_safe_fraction, weights.hot_cpu, weights.imbalance_cpu),
+            (
+                MEMORY,
+                "memory",
+                weights.memory_safe_fraction,
+                weights.hot_memory,
+                weights.imbalance_memory,
+            ),
+        ):
+            total, squares = 0.0, 0.0
+            for place, sign in ((self.where[bundle], -1.0), (host, 1.0)):
+                if not self._counted[place]:
+                    continue
+                scale, now = self._scale[place][load], self._used[place][load]
+                then = now + sign * self._need[bundle][load]
+                total += (then - now) / scale
+                squares += (then / scale) ** 2 - (now / scale) ** 2
+                cooler = max(0.0, now / scale - safe) - max(0.0, then / scale - safe)
+                found[f"hot {word}"] = found.get(f"hot {word}", 0.0) + hot * cooler
+                if load == CPU:
+                    met = max(0.0, now - scale) - max(0.0, then - scale)
+                    found["unmet cores"] = found.get("unmet cores", 0.0) + weights.unmet * met
+            if self._count:
+                mean = ((self._sums[load] + total) ** 2 - self._sums[load] ** 2) / self._count
+                found[f"imbalance {word}"] = -apart * (squares - mean)
+        return [(name, points) for name, points in found.items() if abs(points) > 1e-9]
+
+    def text(self, host: int, *, beside: int | None = None) -> str:
+        """For people: how full a host is, or would be with one more bundle."""
+        return (
+            f"{format_fraction(self.share(host, MEMORY, beside=beside))} of its memory promised"
+            f" and {format_fraction(self.share(host, CPU, beside=beside))} of its cores busy"
+        )

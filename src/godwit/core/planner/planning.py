@@ -1,0 +1,176 @@
+"""The plan of a request: search, weigh it all once more, and say why and why not."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Final
+
+import numpy as np
+
+from godwit.core.model import Cluster, HostName, PlanId, Vm
+from godwit.core.plan import Choice, Move, Plan, Refusal, Term, Unplaced
+from godwit.core.planner.brief import FORCED_POINTS, Brief, brief_of
+from godwit.core.planner.consolidating import consolidated
+from godwit.core.planner.explaining import explained_moves
+from godwit.core.planner.objective import measure, terms_of
+from godwit.core.planner.place import choose_destination
+from godwit.core.planner.reading import read_cluster
+from godwit.core.planner.reasons import deadline_reasons, nothing_reasons, what_would_help
+from godwit.core.planner.request import PlanRequest
+from godwit.core.planner.solving import Solver, Where
+from godwit.core.planner.weights import PlanSettings
+
+__all__ = ["plan_request"]
+
+#: The longest that a plan may take to be found, unless told otherwise.
+_LIMIT_S: Final = 10.0
+#: Of so many VMs that can't be placed, every host's answer is given.
+_ANSWERED_MOST: Final = 20
+
+
+def plan_request(
+    cluster: Cluster,
+    request: PlanRequest,
+    settings: PlanSettings | None = None,
+    *,
+    clock: Callable[[], float] | None = None,
+    limit_s: float = _LIMIT_S,
+    seed: int = 0,
+) -> Plan:
+    """Plan what is asked for. The same input and seed give the same plan to the byte.
+
+    With a ``clock`` the improvement ends after ``limit_s``; a plan that was cut off says so, and is
+    the only one that may come out otherwise another time.
+
+    Raises: Refused when the request names what does not exist.
+    """
+    settings = settings or PlanSettings()
+    brief = brief_of(cluster, request)
+    begun_s = clock() if clock is not None else 0.0
+
+    def goes_on() -> bool:
+        return clock is None or clock() - begun_s < limit_s
+
+    if brief.hosts_least is not None:
+        brief = consolidated(cluster, brief, settings, seed, goes_on)
+    reading = read_cluster(cluster, settings, leaving=brief.leaving, joins=brief.repairs)
+    solver = Solver(reading, brief, settings, seed)
+    found = solver.solve(goes_on)
+    where, terms = found.where, _terms(solver, found.where)
+    reasons: tuple[str, ...] = ()
+    if solver.moved(where) and sum(one.gain for one in terms) <= 0:
+        lost = max(terms, key=lambda one: -one.gain)
+        figures = f"{lost.before:.3g} before, {lost.after:.3g} after"
+        reasons = (f"what would move gains less than it costs by {lost.name}: {figures}",)
+        where = reading.at.astype(np.int32)
+        terms = _terms(solver, where)
+    moves = explained_moves(solver, where)
+    unplaced = _unplaced(solver, where, moves)
+    if not moves:
+        reasons += nothing_reasons(solver, terms)
+    if unplaced:
+        reasons += what_would_help(solver, where)
+    if not goes_on():
+        reasons += (f"the search was cut off after {limit_s:g} s; more time may find more",)
+    return Plan(
+        id=PlanId(""),
+        kind=brief.kind,
+        generation=cluster.generation,
+        made_at_s=cluster.taken_at_s,
+        moves=moves,
+        unplaced=unplaced,
+        host=_one_host(brief),
+        parallel=settings.parallel,
+        notes=_notes(cluster, brief),
+        terms=terms,
+        reasons=reasons + deadline_reasons(solver, moves),
+        deadline_s=brief.deadline_s,
+    )
+
+
+def _one_host(brief: Brief) -> HostName | None:
+    return next(iter(brief.leaving)) if len(brief.leaving) == 1 else None
+
+
+def _notes(cluster: Cluster, brief: Brief) -> tuple[str, ...]:
+    off = sorted(one.name for one in cluster.vms if one.host in brief.leaving and not one.is_active)
+    return (f"shut off, and stays defined here: {', '.join(off)}",) if off else ()
+
+
+def _terms(solver: Solver, where: Where) -> tuple[Term, ...]:
+    reading, weights = solver.reading, solver.settings.weights
+    before = measure(reading, reading.at, solver.counted, weights)
+    after = measure(reading, where, solver.counted, weights)
+    terms = terms_of(reading, solver.counted, weights, before, after)
+    if not solver.costs.must_go:
+        return terms
+    left = _left(solver, where)
+    misplaced = Term(
+        name="misplaced",
+        counts="VMs that are not where they must be",
+        points=FORCED_POINTS,
+        before=float(sum(len(reading.bundles[one].vms) for one in solver.costs.must_go)),
+        after=float(sum(len(reading.bundles[one].vms) for one in left)),
+    )
+    return (misplaced, *terms)
+
+
+def _left(solver: Solver, where: Where) -> list[int]:
+    """The bundles that are still where they must not be."""
+    table, kind = solver.costs.table, solver.costs.kind
+    return [one for one in solver.costs.must_go if table[kind[one], where[one]] > 0]
+
+
+def _unplaced(solver: Solver, where: Where, moves: tuple[Move, ...]) -> tuple[Unplaced, ...]:
+    reading = solver.reading
+    left = sorted(
+        _left(solver, where),
+        key=lambda one: (-reading.bundles[one].vms[0].policy.priority, -reading.size[one, 0], one),
+    )
+    found = []
+    for at, number in enumerate(left):
+        bundle = reading.bundles[number]
+        for vm in bundle.vms:
+            choice = _choice(solver, number, vm, moves, answered=at < _ANSWERED_MOST)
+            found.append(Unplaced(vm=vm.id, vm_name=vm.name, choice=choice))
+    return tuple(found)
+
+
+def _choice(
+    solver: Solver, number: int, vm: Vm, moves: tuple[Move, ...], *, answered: bool
+) -> Choice:
+    """What every host answers, with those there that the plan brings there."""
+    reading, bundle = solver.reading, solver.reading.bundles[number]
+    moving = {one.vm: one.destination for one in moves}
+    by_id = {one.id: one for one in reading.cluster.vms}
+    choice = Choice(vm=vm.id, vm_name=vm.name, source=vm.host, vm_refusals=(), candidates=())
+    if answered:
+        choice = choose_destination(
+            reading.cluster,
+            vm,
+            arriving=tuple((by_id[one], host) for one, host in moving.items()),
+            leaving=frozenset(one.id for one in bundle.vms),
+        )
+    if choice.vm_refusals:
+        return choice
+    if bundle.stays:
+        return replace(choice, vm_refusals=(_stays(bundle.stays),))
+    only = solver.costs.only.get(number)
+    if only is not None:
+        name = reading.name(only)
+        kept = tuple(one for one in choice.candidates if one.host == name)
+        choice = replace(choice, candidates=kept)
+    if not answered or any(one.fits for one in choice.candidates):
+        return replace(choice, vm_refusals=(_together(bundle.name),))
+    return choice
+
+
+def _stays(why: str) -> Refusal:
+    return Refusal(rule="stays", why=why, remedy="See to that first, then plan again.")
+
+
+def _together(name: str) -> Refusal:
+    return Refusal(
+        rule="room",
+        why=f"no host has room for {name} beside all others that must move",
+        remedy="Free memory or cores, or let fewer VMs move at once.",
+    )

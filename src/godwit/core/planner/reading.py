@@ -1,0 +1,185 @@
+"""A cluster in numbers: hosts and bundles of VMs as rows of arrays."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from godwit.core.model import Cluster, Host, HostName, Vm, VmId
+from godwit.core.plan import MovePrice
+from godwit.core.planner.bundling import Bundle, apart_of, bundles_of
+from godwit.core.planner.pricing import estimate_price
+from godwit.core.planner.weights import PlanSettings
+
+__all__ = ["CPU", "LOADS", "MEMORY", "Reading", "read_cluster"]
+
+#: The loads, by their column.
+CPU: Final = 0
+MEMORY: Final = 1
+LOADS: Final = 2
+
+Reals = npt.NDArray[np.float64]
+Whole = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Reading:
+    """The numbers. Columns of loads are busy cores and promised bytes; of rooms, bytes and vCPUs.
+
+    ``base`` is what hosts hold beside the bundles: what is promised to migrations in flight.
+    ``is_usable`` hosts answer and are not in maintenance. ``groups`` are those that keep VMs apart:
+    for each, the place that every host is, its members among the bundles, and those in flight.
+    """
+
+    cluster: Cluster
+    hosts: tuple[Host, ...]
+    number: Mapping[HostName, int]
+    bundles: Sequence[Bundle]
+    at: Whole
+    need: Reals
+    size: Whole
+    scale: Reals
+    base: Reals
+    room: Whole
+    is_usable: npt.NDArray[np.bool_]
+    prices: Sequence[MovePrice]
+    group_names: tuple[str, ...]
+    place_of: Whole
+    group_base: Whole
+    bundle_groups: Sequence[tuple[int, ...]]
+
+    def name(self, host: int) -> HostName:
+        """The name of a host by its number."""
+        return self.hosts[host].name
+
+
+def read_cluster(
+    cluster: Cluster,
+    settings: PlanSettings,
+    *,
+    leaving: frozenset[HostName] = frozenset(),
+    joins: bool = False,
+) -> Reading:
+    """Read a cluster; ``leaving`` hosts are those that shall be emptied."""
+    hosts = cluster.hosts
+    number = {one.name: at for at, one in enumerate(hosts)}
+    bundles = [one for one in bundles_of(cluster, leaving, joins=joins) if one.host in number]
+    speeds = [
+        one.record.migration_link_bytes_per_s or settings.bounds.link_bytes_per_s for one in hosts
+    ]
+    promised = _promised(cluster, number)
+    names, place_of, group_base, groups = _groups(cluster, settings, number, bundles)
+    return Reading(
+        cluster=cluster,
+        hosts=hosts,
+        number=number,
+        bundles=bundles,
+        at=np.array([number[one.host] for one in bundles], dtype=np.int64),
+        need=_needs(bundles, settings),
+        size=np.array(
+            [
+                (sum(vm.memory_bytes for vm in one.vms), sum(vm.vcpus for vm in one.vms))
+                for one in bundles
+            ],
+            dtype=np.int64,
+        ).reshape(-1, 2),
+        scale=np.array(
+            [
+                (
+                    max(1, one.observed.cores if one.observed is not None else 1),
+                    max(1, one.memory_for_vms_bytes),
+                )
+                for one in hosts
+            ],
+            dtype=np.float64,
+        ).reshape(-1, LOADS),
+        base=np.array([(0.0, memory) for memory, _ in promised], dtype=np.float64).reshape(
+            -1, LOADS
+        ),
+        room=np.array(
+            [
+                (one.memory_for_vms_bytes - memory, math.floor(one.cores_for_vms) - vcpus)
+                for one, (memory, vcpus) in zip(hosts, promised, strict=True)
+            ],
+            dtype=np.int64,
+        ).reshape(-1, 2),
+        is_usable=np.array(
+            [one.is_known and not one.record.in_maintenance for one in hosts], dtype=np.bool_
+        ),
+        prices=[_price(cluster, one.vms, speeds[number[one.host]], settings) for one in bundles],
+        group_names=names,
+        place_of=place_of,
+        group_base=group_base,
+        bundle_groups=groups,
+    )
+
+
+def _needs(bundles: Sequence[Bundle], settings: PlanSettings) -> Reals:
+    wanted = settings.demand_cores
+    return np.array(
+        [
+            (
+                sum(wanted.get(vm.id, vm.busy_cores or 0.0) for vm in one.vms),
+                float(sum(vm.memory_bytes for vm in one.vms)),
+            )
+            for one in bundles
+        ],
+        dtype=np.float64,
+    ).reshape(-1, LOADS)
+
+
+def _price(
+    cluster: Cluster, vms: Sequence[Vm], link_bytes_per_s: float, settings: PlanSettings
+) -> MovePrice:
+    each = [estimate_price(cluster, one, link_bytes_per_s, settings) for one in vms]
+    if len(each) == 1:
+        return each[0]
+    return MovePrice(
+        time_s=sum(one.time_s for one in each),
+        sent_bytes=sum(one.sent_bytes for one in each),
+        pause_risk_fraction=max(one.pause_risk_fraction for one in each),
+        points=sum(one.points for one in each),
+    )
+
+
+def _promised(cluster: Cluster, number: Mapping[HostName, int]) -> list[tuple[int, int]]:
+    """Memory and vCPUs that hosts hold for migrations in flight, which no VM there holds yet."""
+    there = {(one.id, one.host) for one in cluster.vms if one.is_active}
+    found = [(0, 0)] * len(number)
+    for one in cluster.reservations:
+        if one.host in number and (one.vm, one.host) not in there:
+            memory_bytes, vcpus = found[number[one.host]]
+            found[number[one.host]] = (memory_bytes + one.memory_bytes, vcpus + one.vcpus)
+            there.add((one.vm, one.host))
+    return found
+
+
+def _groups(
+    cluster: Cluster,
+    settings: PlanSettings,
+    number: Mapping[HostName, int],
+    bundles: Sequence[Bundle],
+) -> tuple[tuple[str, ...], Whole, Whole, Sequence[tuple[int, ...]]]:
+    rules = apart_of(cluster, settings.bounds)
+    hosts = cluster.hosts
+    place_of = np.zeros((len(rules), len(hosts)), dtype=np.int64)
+    base = np.zeros((len(rules), len(hosts)), dtype=np.int64)
+    of_vm: dict[VmId, list[int]] = {}
+    for at, rule in enumerate(rules):
+        places: dict[tuple[str, str], int] = {}
+        for host, one in enumerate(hosts):
+            value = one.record.labels.get(rule.label) if rule.label is not None else None
+            key = ("label", value) if value is not None else ("host", str(one.name))
+            place_of[at, host] = places.setdefault(key, len(places))
+        for vm_id in rule.members:
+            of_vm.setdefault(vm_id, []).append(at)
+    there = {(one.id, one.host) for one in cluster.vms if one.is_active}
+    for flying in cluster.reservations:
+        if flying.host in number and (flying.vm, flying.host) not in there:
+            for at in of_vm.get(flying.vm, ()):
+                base[at, place_of[at, number[flying.host]]] += 1
+    own = [tuple(sorted({at for vm in one.vms for at in of_vm.get(vm.id, ())})) for one in bundles]
+    return tuple(one.name for one in rules), place_of, base, own

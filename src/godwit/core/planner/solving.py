@@ -1,0 +1,182 @@
+"""Puts a reading and a brief into arrays, has them searched, and checks what was permitted.
+
+Compiled code is loaded by the first search, not with this package: commands that don't plan start
+without it.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from godwit.core.planner.brief import HELPER_POINTS, Brief, PlaceCosts, place_costs
+from godwit.core.planner.objective import BROKEN_POINTS, counted_hosts
+from godwit.core.planner.permits import Permits
+from godwit.core.planner.reading import Reading
+from godwit.core.planner.weights import PlanSettings
+
+if TYPE_CHECKING:
+    from godwit.core.planner.search.levels import Levels
+
+__all__ = ["Found", "Ordered", "Solver"]
+
+#: Rounds in which pairs that turned out to be refused are taken out.
+_ROUNDS: Final = 25
+#: Random evaluations of the improvement, for each pair of bundle and host, and at most.
+_STEPS_PER_PAIR: Final = 30
+_STEPS_MOST: Final = 30_000_000
+
+Where = npt.NDArray[np.int32]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Found:
+    """An assignment of bundles to hosts; ``is_settled`` unless the search was cut off."""
+
+    where: Where
+    is_settled: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ordered:
+    """One move of a bundle in its turn: what it gains then, and would gain on the next best hosts.
+
+    One that is not ``in_turn`` has room only when another of those has moved too.
+    """
+
+    bundle: int
+    host: int
+    gain_points: float
+    instead: tuple[tuple[int, float], ...]
+    in_turn: bool
+
+
+class Solver:
+    """One cluster and one brief; may be asked several times."""
+
+    def __init__(self, reading: Reading, brief: Brief, settings: PlanSettings, seed: int) -> None:
+        self.reading, self.brief, self.settings, self.seed = reading, brief, settings, seed
+        self.permits = Permits(reading.cluster, reading.bundles, settings.bounds)
+        self.counted = counted_hosts(reading, brief.leaving)
+        self.costs: PlaceCosts = place_costs(reading, brief)
+        for number, place in self.costs.only.items():
+            self.permits.bind(number, place)
+        self.levels_price = self._prices()
+
+    def solve(self, goes_on: Callable[[], bool]) -> Found:
+        """Search until no pair of what was found is refused, and then improve it."""
+        from godwit.core.planner.search import levelling  # noqa: PLC0415 - takes most of a second
+        from godwit.core.planner.search.standing import stand  # noqa: PLC0415
+
+        steps = self._steps()
+        for at in range(_ROUNDS):
+            levels = self.levels()
+            standing = stand(levels, seed=self.seed, moves_most=self._moves_most())
+            where, is_settled, _ = levelling.improve_level(
+                levels, standing, steps=steps if at else 0, goes_on=goes_on
+            )
+            if self.permits.refuses(self.moved(where)):
+                continue
+            if at or not steps:
+                return Found(where=where, is_settled=is_settled)
+            standing = stand(levels, seed=self.seed, moves_most=self._moves_most())
+            improved, is_settled, _ = levelling.improve_level(
+                levels, standing, steps=steps, goes_on=goes_on
+            )
+            if not self.permits.refuses(self.moved(improved)):
+                return Found(where=improved, is_settled=is_settled)
+        kept = self.reading.at.astype(np.int32)
+        return Found(where=kept, is_settled=False)
+
+    def moved(self, where: Where) -> list[tuple[int, int]]:
+        """The bundles that are elsewhere than before, and where."""
+        return [(int(one), int(where[one])) for one in np.flatnonzero(where != self.reading.at)]
+
+    def order(self, where: Where, alternatives: int) -> list[Ordered]:
+        """Put the moves to an assignment in order, each with the next best hosts."""
+        from godwit.core.planner.search.ordering import order_moves  # noqa: PLC0415
+
+        moves, in_turn, places, gains = order_moves(self.levels(), where, alternatives=alternatives)
+        return [
+            Ordered(
+                bundle=item,
+                host=place,
+                gain_points=gain,
+                instead=tuple(
+                    (int(one), float(points))
+                    for one, points in zip(places[at], gains[at], strict=True)
+                    if one >= 0
+                ),
+                in_turn=at < in_turn,
+            )
+            for at, (item, place, gain) in enumerate(moves)
+        ]
+
+    def best_single(self) -> tuple[int, int, float] | None:
+        """The single move that gains most, though it may gain less than its price."""
+        from godwit.core.planner.search.single import best_single  # noqa: PLC0415
+
+        return best_single(self.levels())
+
+    def levels(self) -> "Levels":
+        """The problem in arrays, with all that is known by now of what is permitted."""
+        from godwit.core.planner.search.levels import build_levels  # noqa: PLC0415
+
+        reading, weights = self.reading, self.settings.weights
+        held = np.zeros_like(reading.room)
+        np.add.at(held, reading.at, reading.size)
+        room = reading.room if self.brief.repairs else np.maximum(reading.room, held)
+        return build_levels(
+            need=reading.need,
+            base=reading.base,
+            scale=reading.scale,
+            counted=self.counted,
+            origin=reading.at,
+            spread=(weights.imbalance_cpu, weights.imbalance_memory),
+            safe=(weights.cpu_safe_fraction, weights.memory_safe_fraction),
+            hot=(weights.hot_cpu, weights.hot_memory),
+            unmet=(weights.unmet, 0.0),
+            size=reading.size,
+            room=room,
+            price=self.levels_price,
+            fixed=self.fixed(),
+            row=self.permits.row,
+            allowed=self._allowed(),
+            kind=self.costs.kind,
+            place_cost=self.costs.table,
+            item_groups=reading.bundle_groups,
+            most=np.ones(len(reading.group_names), dtype=np.int64),
+            place_of=reading.place_of,
+            base_count=reading.group_base,
+            broken_cost=BROKEN_POINTS if self.brief.repairs else 0.0,
+        )
+
+    def fixed(self) -> npt.NDArray[np.bool_]:
+        """Who stays whatever happens."""
+        stays = np.array([bool(one.stays) for one in self.reading.bundles], dtype=np.bool_)
+        if self.brief.is_free or self.brief.makes_room:
+            return stays
+        forced = np.zeros(len(stays), dtype=np.bool_)
+        forced[list(self.costs.must_go)] = True
+        return stays | ~forced
+
+    def _allowed(self) -> npt.NDArray[np.bool_]:
+        allowed = self.permits.allowed.copy()
+        for name in self.brief.leaving:
+            allowed[:, self.reading.number[name]] = False
+        return allowed
+
+    def _prices(self) -> npt.NDArray[np.float64]:
+        points = np.array([one.points for one in self.reading.prices], dtype=np.float64)
+        return points if self.brief.is_free else points + HELPER_POINTS
+
+    def _moves_most(self) -> int | None:
+        return self.settings.moves_most
+
+    def _steps(self) -> int:
+        if self.settings.steps is not None:
+            return self.settings.steps
+        pairs = len(self.reading.bundles) * len(self.reading.hosts)
+        return min(_STEPS_MOST, _STEPS_PER_PAIR * pairs)
