@@ -29,6 +29,8 @@ def descend(case: Case) -> list[tuple[int, int]]:
     while case.hosts > 1 and case.vms:
         change = _changes(case, where, shares)
         best = int(np.argmin(change))
+        if not np.isfinite(change.flat[best]):
+            break
         vm, to = divmod(best, case.hosts)
         after = where.copy()
         after[vm] = to

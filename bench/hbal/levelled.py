@@ -14,9 +14,9 @@ from godwit.core.planner.search.levels import Levels, build_levels
 
 __all__ = ["PRICE", "STEPS_PER_VM", "levels_of", "solve"]
 
-#: In points of hbal's score.
-PRICE: Final = 0.004
-STEPS_PER_VM: Final = 1000
+#: In points of hbal's score. Chosen on clusters made up with other seeds than those of ``run.py``.
+PRICE: Final = 0.1
+STEPS_PER_VM: Final = 200
 _WEIGHTS: Final = np.array(list(WEIGHTS.values())[:-1])
 
 
