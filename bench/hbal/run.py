@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from bench.hbal.cases import Case, UnfitCase, data_folder, read_case
 from bench.hbal.descent import descend
-from bench.hbal.levelled import PRICE, STEPS_PER_VM, solve
+from bench.hbal.levelled import STEPS_PER_VM, solve
 from bench.hbal.making import make_case
 from bench.hbal.measuring import Peer, measure, summary_of, table_of
 from bench.hbal.metric import apply_moves, score_of
@@ -66,7 +66,6 @@ def main() -> None:
     """Run all cases and write the results."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="only 10 hosts; seconds")
-    parser.add_argument("--price", type=float, default=PRICE, help="of a move, in points")
     parser.add_argument("--steps", type=int, default=STEPS_PER_VM, help="of the search, for a VM")
     parser.add_argument("--results", type=Path, default=RESULTS)
     asked = parser.parse_args()
@@ -77,7 +76,7 @@ def main() -> None:
         sys.exit(str(error))
 
     def solved(case: Case) -> list[tuple[int, int]]:
-        return solve(case, price=asked.price, steps_per_vm=asked.steps)
+        return solve(case, steps_per_vm=asked.steps)
 
     # Kernels are compiled once for a machine, and not within a measurement.
     for loaded in (False, True):
@@ -88,7 +87,7 @@ def main() -> None:
         rows.append(row)
         print(table_of([row]).splitlines()[-1], flush=True)
     about = describe_machine() | {"hbal": hbal_version()}
-    about |= {"price": str(asked.price), "steps_per_vm": str(asked.steps)}
+    about |= {"steps_per_vm": str(asked.steps)}
     results = {"about": about, **summary_of(rows), "rows": rows}
     asked.results.mkdir(parents=True, exist_ok=True)
     (asked.results / "hbal.json").write_text(json.dumps(results, indent=1) + "\n")
@@ -104,8 +103,8 @@ def page(results: dict[str, Any]) -> str:
 
 By hbal's own score (lower is better), which hbal itself gave to what came out of both. All VMs are
 on shared storage, so that a move is a live migration in both. *Godwit* is the search that the
-planner uses, on hbal's score, with a price of {about["price"]} points a move. CPU seconds of the
-search alone, compiled beforehand; of hbal, those of the whole command.
+planner uses, on hbal's score, with at most as many moves as a plain descent of its own makes. CPU
+seconds of the search alone, compiled beforehand; of hbal, those of the whole command.
 
 {table_of(results["rows"])}
 `*`: not hbal itself, which would take hours, but its way carried out by `bench/hbal/descent.py`

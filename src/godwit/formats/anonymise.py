@@ -28,6 +28,8 @@ _PATH: Final = "path"
 _URI: Final = "uri"
 _TEXT: Final = "withheld"
 
+_NUMBERS: Final = frozenset({int, float, bool})
+
 #: What a kept word may look like: of a vocabulary, not a sentence, a path or an address.
 _WORD: Final = re.compile(r"[A-Za-z0-9_.+-]{0,64}\Z")
 _SCHEME: Final = re.compile(r"(qemu|test|ch)(\+(ssh|tls|tcp|unix|ext|libssh|libssh2))?(?=://)")
@@ -150,7 +152,7 @@ def _row(row: Row[T], translate: _Translate) -> Row[T]:
 def _renamed(value: T, translate: _Translate, kind: str | tuple[str, str]) -> T:
     """Return the value with its texts translated, however deep they lie."""
     changed: Any = value
-    if isinstance(value, Enum):
+    if value is None or isinstance(value, int | float | Enum):
         return value
     if isinstance(value, str):
         changed = _word(value, kind if isinstance(kind, str) else kind[1], translate)
@@ -165,7 +167,10 @@ def _renamed(value: T, translate: _Translate, kind: str | tuple[str, str]) -> T:
     elif is_dataclass(value) and not isinstance(value, type):
         changed = type(value)(
             **{
-                name: _renamed(getattr(value, name), translate, of_field)
+                # Numbers are most of a cluster, and need no look inside.
+                name: one
+                if (one := getattr(value, name)) is None or type(one) in _NUMBERS
+                else _renamed(one, translate, of_field)
                 for name, of_field in _kinds_of(type(value))
             }
         )

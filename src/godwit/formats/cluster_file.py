@@ -41,6 +41,7 @@ __all__ = ["FORMAT", "VERSION", "SavedCluster", "read_json", "write_json"]
 
 FORMAT: Final = "godwit-cluster"
 VERSION: Final = 1
+_SIMPLE: Final = frozenset({str, int, float, bool, type(None)})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,7 +175,11 @@ def _plain(value: object) -> Any:  # noqa: ANN401 - JSON
     if isinstance(value, Enum):
         return value.value
     if is_dataclass(value) and not isinstance(value, type):
-        return {name: _plain(getattr(value, name)) for name in _names(type(value))}
+        # Most are numbers and texts: asked here, they cost no call.
+        return {
+            name: one if type(one := getattr(value, name)) in _SIMPLE else _plain(one)
+            for name in _names(type(value))
+        }
     if isinstance(value, frozenset):
         return sorted(_plain(one) for one in value)
     if isinstance(value, Mapping):
