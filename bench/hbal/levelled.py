@@ -2,7 +2,8 @@
 
 hbal's moves have no price, so that its last ones gain next to nothing. Here a plain descent, in
 which a move has a small price, says how many moves there shall be at most; the search then does
-better with so many or fewer. A little fewer are taken where that is clearly better than the descent.
+better with so many or fewer. A few less are tried first, and taken where that is clearly better
+than the descent.
 """
 
 from typing import Final

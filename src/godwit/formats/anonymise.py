@@ -158,12 +158,6 @@ def _renamed(value: T, translate: _Translate, kind: str | tuple[str, str]) -> T:
         changed = _word(value, kind if isinstance(kind, str) else kind[1], translate)
     elif isinstance(value, tuple | frozenset):
         changed = type(value)(_renamed(one, translate, kind) for one in value)
-    elif isinstance(value, Mapping):
-        of_keys, of_values = kind if isinstance(kind, tuple) else (_TEXT, _TEXT)
-        changed = {
-            _renamed(key, translate, of_keys): _renamed(one, translate, of_values)
-            for key, one in value.items()
-        }
     elif is_dataclass(value) and not isinstance(value, type):
         changed = type(value)(
             **{
@@ -174,6 +168,12 @@ def _renamed(value: T, translate: _Translate, kind: str | tuple[str, str]) -> T:
                 for name, of_field in _kinds_of(type(value))
             }
         )
+    elif isinstance(value, Mapping):
+        of_keys, of_values = kind if isinstance(kind, tuple) else (_TEXT, _TEXT)
+        changed = {
+            _renamed(key, translate, of_keys): _renamed(one, translate, of_values)
+            for key, one in value.items()
+        }
     return cast("T", changed)
 
 
