@@ -81,18 +81,23 @@ def main() -> None:
     # Kernels are compiled once for a machine, and not within a measurement.
     for loaded in (False, True):
         solved(make_case(4, 12, seed=1, loaded=loaded))
+    about = describe_machine() | {"hbal": hbal_version(), "steps_per_vm": str(asked.steps)}
     rows: list[dict[str, Any]] = []
     for case, peer, name in cases(folder, quick=asked.quick):
         row = measure(case, solved, peer, peer_name=name, judge=hbal_score)
         rows.append(row)
         print(table_of([row]).splitlines()[-1], flush=True)
-    about = describe_machine() | {"hbal": hbal_version()}
-    about |= {"steps_per_vm": str(asked.steps)}
-    results = {"about": about, **summary_of(rows), "rows": rows}
-    asked.results.mkdir(parents=True, exist_ok=True)
-    (asked.results / "hbal.json").write_text(json.dumps(results, indent=1) + "\n")
-    (asked.results / "hbal.md").write_text(page(results))
+        # After each case: who ends it before the last, which take minutes, has the others.
+        write(asked.results, rows, about)
     print(json.dumps(summary_of(rows), indent=1))
+
+
+def write(folder: Path, rows: list[dict[str, Any]], about: dict[str, str]) -> None:
+    """Write what was measured so far."""
+    results = {"about": about, **summary_of(rows), "rows": rows}
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "hbal.json").write_text(json.dumps(results, indent=1) + "\n")
+    (folder / "hbal.md").write_text(page(results))
 
 
 def page(results: dict[str, Any]) -> str:
