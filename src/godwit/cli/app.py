@@ -8,6 +8,7 @@ import typer
 from godwit import __version__
 from godwit.cli.commands import (
     cancel,
+    cluster,
     drain,
     forecast,
     history,
@@ -85,6 +86,7 @@ def build_app(
         ctx.obj = Settings(server=server or None, attach=attach)
 
     host.register(app)
+    cluster.register(app)
     policy.register(app)
     rules.register(app)
     for module in (scan, status, forecast, migrate, drain, undrain, cancel, resolve):

@@ -26,7 +26,7 @@ def refuse_to_overwrite(
         if not path.exists():
             return
         if not path.is_file():
-            raise BadValue(f"{path} is not a file", remedy="Give another path with --file.")
+            raise BadValue(f"{path} is not a file", remedy="Give another path.")
         if force:
             return
         with path.open(encoding="utf-8", errors="replace", newline="") as file:
@@ -36,7 +36,7 @@ def refuse_to_overwrite(
         raise _unusable(path, error) from error
     raise BadValue(
         f"{path} is there already, and is not overwritten",
-        remedy="Give another path with --file, or --force to replace it.",
+        remedy="Give another path, or --force to replace it.",
     )
 
 
@@ -84,5 +84,5 @@ def _unusable(path: Path, error: OSError) -> BadValue:
     return BadValue(
         f"{path} can't be written",
         evidence=error.strerror or str(error),
-        remedy="Give another path with --file.",
+        remedy="Give another path.",
     )

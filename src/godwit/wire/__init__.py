@@ -5,6 +5,7 @@ here sends or receives, and no model decides anything.
 """
 
 from godwit.wire.choices import Candidate, Choice, Refusal, choice_to_wire
+from godwit.wire.cluster_files import ClusterFile
 from godwit.wire.drains import Drain, DrainDetail
 from godwit.wire.hosts import (
     Host,
@@ -104,6 +105,7 @@ __all__ = [
     "Candidate",
     "Choice",
     "Cluster",
+    "ClusterFile",
     "Contradiction",
     "DirtyObservation",
     "Disk",

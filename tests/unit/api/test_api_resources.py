@@ -4,6 +4,7 @@ Method: plain HTTP over a real socket to a real server, with a fake controller b
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -13,6 +14,7 @@ from api_scene import make_vm
 
 from godwit.core import errors
 from godwit.core.migration import Phase
+from godwit.formats import read_raw
 from godwit.wire.problems import TABLE
 
 
@@ -37,6 +39,21 @@ def test_cluster_names_every_host_and_every_refusal(http: httpx.Client) -> None:
     assert refused["host"] == "kvm3"
     assert "connection refused" in refused["refusals"][0]["why"]
     assert web1["disks"][0]["seen_by"]["kvm2"] == "same"
+
+
+def test_the_cluster_as_a_file_is_whole_and_anonymised_where_that_is_asked_for(
+    http: httpx.Client, world: World
+) -> None:
+    answer = http.get("/cluster/file")
+    assert answer.headers["content-type"] == "application/json"
+    found = read_raw(answer.content, file_name="c").cluster
+    assert found == replace(world.controller.cluster, known=found.known)
+    assert found.known.vms
+    hidden = http.get("/cluster/file?anonymised=true").content
+    assert read_raw(hidden, file_name="c").anonymised
+    assert b"kvm1" in answer.content
+    assert b"kvm1" not in hidden
+    assert http.get("/cluster/file?anonymised=perhaps").status_code == 422
 
 
 def test_unknown_vm_names_near_matches_and_the_hosts_that_did_not_answer(

@@ -1,6 +1,9 @@
 """A fresh reading of everything: /cluster and /vms."""
 
-from fastapi import APIRouter
+import asyncio
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Response
 
 from godwit import wire
 from godwit.api.door import TheController
@@ -8,6 +11,7 @@ from godwit.core.errors import UnknownVm
 from godwit.core.model import Cluster, Vm
 from godwit.core.plan import Choice
 from godwit.core.planner import choose_destination
+from godwit.formats import anonymise, write_json
 from godwit.wire.near import did_you_mean
 
 __all__ = ["router"]
@@ -24,6 +28,34 @@ async def scan_cluster(controller: TheController) -> wire.Cluster:
         return choose_destination(cluster, vm)
 
     return wire.cluster_to_wire(cluster, choose)
+
+
+@router.get(
+    "/cluster/file",
+    operation_id="save_cluster",
+    response_class=Response,
+    responses={
+        200: {
+            "description": "The file. Its shape belongs to its version, not to this API.",
+            "content": {"application/json": {"schema": {"type": "object"}}},
+        }
+    },
+)
+async def save_cluster(
+    controller: TheController,
+    *,
+    anonymised: Annotated[
+        bool, Query(description="Whether names, addresses, labels and ids are replaced.")
+    ] = False,
+) -> Response:
+    """Read all hosts now, and answer with the whole cluster as one file to plan on offline."""
+    cluster = await controller.scan()
+
+    def write() -> bytes:
+        return write_json(anonymise(cluster) if anonymised else cluster, anonymised=anonymised)
+
+    # A large one takes a while, and migrations must be steered meanwhile.
+    return Response(await asyncio.to_thread(write), media_type="application/json")
 
 
 @router.get("/vms/{name}", operation_id="get_vm")
