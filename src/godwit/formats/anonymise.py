@@ -14,6 +14,7 @@ from ipaddress import IPv4Address
 from typing import Any, Final, TypeVar, cast
 
 from godwit.core.model import Cluster
+from godwit.core.rules import HOST
 from godwit.formats.answers import Answers, Row, rows_of
 
 __all__ = ["anonymise"]
@@ -27,6 +28,8 @@ _KEPT: Final = "kept"
 _PATH: Final = "path"
 _URI: Final = "uri"
 _TEXT: Final = "withheld"
+#: A label, or the word for the host itself.
+_BY: Final = "by"
 
 _NUMBERS: Final = frozenset({int, float, bool})
 
@@ -86,6 +89,17 @@ KINDS: Final[Mapping[str, str | tuple[str, str]]] = {
     "VmPolicy.given": _KEPT,
     "VmGroup.name": "group",
     "VmGroup.members": "id",
+    "Rule.name": "rule",
+    "Rule.origin": _TEXT,
+    "Rule.vms": "id",
+    "Rule.hosts": "host",
+    "Affinity.by": _BY,
+    "AntiAffinity.by": _BY,
+    "Bundle.by": _BY,
+    "Spread.by": _BY,
+    "Absorb.by": _BY,
+    "StayWithin.by": _BY,
+    "Available.losing": _BY,
     "Reservation.vm": "id",
     "Reservation.host": "host",
     "CpuAnswer.detail": _TEXT,
@@ -201,6 +215,8 @@ def _word(text: str, kind: str, translate: _Translate) -> str:
         return text
     if kind == _KEPT:
         return text if _WORD.match(text) else translate(_TEXT, text)
+    if kind == _BY:
+        return text if text == HOST else translate("label", text)
     if kind == _PATH:
         # Part by part: what lies in one folder still does.
         return "/".join(translate("part", part) if part else "" for part in text.split("/"))

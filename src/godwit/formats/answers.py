@@ -38,7 +38,7 @@ class Answers(Mapping[K, A]):
                 others = self._by_subject.setdefault(subject, [])
                 for other in others:
                     if twice := row.hosts & other.hosts:
-                        raise ValueError(", ".join((*subject, min(twice))))
+                        raise ValueError("answered twice: " + ", ".join((*subject, min(twice))))
                 others.append(row)
 
     @property

@@ -34,6 +34,7 @@ from godwit.core.model import (
     VmKnowledge,
 )
 from godwit.formats.answers import Answers, Row, rows_of
+from godwit.formats.rule_rows import RuleRow, row_of_rule, rule_of_row
 from godwit.formats.soundness import complaint_about
 from godwit.wire.validation import first_complaint
 
@@ -91,6 +92,7 @@ class _Document:
     hosts: tuple[Host, ...]
     vms: tuple[Vm, ...]
     groups: tuple[VmGroup, ...]
+    rules: tuple[RuleRow, ...]
     reservations: tuple[Reservation, ...]
     cpu_answers: tuple[_CpuRow, ...]
     disk_sightings: tuple[_DiskRow, ...]
@@ -114,6 +116,7 @@ def write_json(cluster: Cluster, *, anonymised: bool = False) -> bytes:
         "hosts": cluster.hosts,
         "vms": cluster.vms,
         "groups": cluster.groups,
+        "rules": tuple(row_of_rule(one, _plain(one)) for one in cluster.rules),
         "reservations": cluster.reservations,
         "cpu_answers": tuple(_cpu_row(row) for row in rows_of(cluster.cpu_answers)),
         "disk_sightings": tuple(_disk_row(row) for row in rows_of(cluster.disk_sightings)),
@@ -200,7 +203,7 @@ def read_json(raw: bytes, *, file_name: str) -> SavedCluster:
     except ValidationError as error:
         raise _complaint(error, file_name, godwit) from error
     except ValueError as error:
-        raise _unusable(file_name, f"answered twice: {error}") from error
+        raise _unusable(file_name, str(error)) from error
     if complaint := complaint_about(cluster):
         raise _unusable(file_name, complaint)
     return SavedCluster(
@@ -251,6 +254,7 @@ def _cluster(document: _Document) -> Cluster:
         hosts=tuple(sorted(document.hosts, key=lambda one: one.name)),
         vms=tuple(sorted(document.vms, key=lambda one: (one.name, one.host))),
         groups=document.groups,
+        rules=tuple(rule_of_row(row) for row in document.rules),
         reservations=document.reservations,
         cpu_answers=Answers(
             tuple(

@@ -26,8 +26,12 @@ from godwit.core.model import (
     VmId,
     VmKnowledge,
 )
+from godwit.core.rules import KINDS
 
-__all__ = ["clusters", "filled", "text_fields"]
+__all__ = ["DECLARED", "clusters", "filled", "text_fields"]
+
+#: What a site may declare: the others ask a checker that is part of the program.
+DECLARED = sorted(KINDS.keys() - {"fits", "movable"})
 
 _SOME = {"max_size": 2}
 
@@ -94,10 +98,12 @@ def clusters(draw: st.DrawFn) -> Cluster:
         )
     )
     ids = st.sampled_from([vm.id for vm in vms] or [VmId("gone")])
+    rules = st.one_of(*(drawn(KINDS[kind]) for kind in DECLARED))
     known = draw(st.lists(drawn(VmKnowledge), unique_by=lambda one: one.vm, **_SOME))
     return Cluster(
         **other,
         hosts=tuple(hosts),
+        rules=tuple(draw(st.lists(rules, max_size=2))),
         vms=tuple(sorted(vms, key=lambda one: (one.name, one.host))),
         reservations=tuple(
             dataclasses.replace(one, host=draw(places))

@@ -9,13 +9,14 @@ from random import Random
 import pytest
 from hypothesis import given, settings
 
-from godwit.core.model import Cluster, HostName, VmId
+from godwit.core.model import Cluster, HostName, Rule, VmId
 from godwit.core.planner import choose_destination
+from godwit.core.rules import KINDS as RULES
 from godwit.formats import anonymise, read_raw, write_json
 from godwit.formats.anonymise import KINDS
 from tests.property.test_property_plans import made
 from tests.unit.core.builders import cluster, group, host, vm
-from tests.unit.formats.drawing import clusters, filled, numbered, text_fields
+from tests.unit.formats.drawing import DECLARED, clusters, filled, numbered, text_fields
 
 #: Fields in which a word of a fixed vocabulary stands, which is kept.
 KEPT = {name for name, kind in KINDS.items() if kind == "kept"}
@@ -36,9 +37,11 @@ def marked(path: str = "") -> tuple[Cluster, list[str]]:
     where = one.hosts[0].record.name
     vms = tuple(dataclasses.replace(vm_, host=where) for vm_ in one.vms)
     room = tuple(dataclasses.replace(each, host=where) for each in one.reservations)
+    rules = tuple(filled(RULES[kind], word) for kind in DECLARED)
     # The guest's name of a disk is one of a vocabulary.
     seen = {(vm_, "vda", on): said for (vm_, _, on), said in one.disk_sightings.items()}
-    return dataclasses.replace(one, vms=vms, reservations=room, disk_sightings=seen), secrets
+    changed = {"vms": vms, "reservations": room, "rules": rules, "disk_sightings": seen}
+    return dataclasses.replace(one, **changed), secrets
 
 
 @pytest.mark.parametrize(
@@ -68,12 +71,20 @@ def test_a_word_that_is_kept_is_one_of_a_vocabulary_only() -> None:
         assert telling.encode() not in write_json(anonymise(one))
 
 
+def own_text_fields(kind: type) -> set[str]:
+    """Those that a kind of rule has beside what every rule has."""
+    own = {one.name for one in dataclasses.fields(kind)} - {
+        one.name for one in dataclasses.fields(Rule)
+    }
+    return {one for one in text_fields(kind) if one.split(".")[1] in own}
+
+
 def test_every_field_with_a_text_says_how_it_is_hidden_and_no_other() -> None:
     assert set(text_fields(Cluster)) - {
         "Cluster.cpu_answers",
         "Cluster.disk_sightings",
         "Knowledge.paths",
-    } == set(KINDS)
+    } | {field for kind in DECLARED for field in own_text_fields(RULES[kind])} == set(KINDS)
 
 
 @settings(max_examples=40)
