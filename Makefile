@@ -56,4 +56,5 @@ build/system: tools/setup-system
 
 $(READY): .venv/.ready-packages pyproject.toml
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
+	@$(BIN)/python tools/compile_search.py
 	@touch $@

@@ -2,8 +2,12 @@
 
 import asyncio
 import time
+from collections.abc import Callable
+from typing import TypeVar
 
 __all__ = ["SystemClock"]
+
+T = TypeVar("T")
 
 
 class SystemClock:
@@ -20,3 +24,7 @@ class SystemClock:
     async def sleep(self, duration_s: float) -> None:
         """Wait; not at all when the duration is not positive."""
         await asyncio.sleep(duration_s)
+
+    async def spend(self, work: Callable[[], T]) -> T:
+        """Have it done in a thread."""
+        return await asyncio.to_thread(work)

@@ -104,6 +104,7 @@ class Controller:
         )
         self._planning = Planning(
             observer=self._observer,
+            clock=clock,
             measuring=Measuring(
                 fleet=self._fleet,
                 knowledge=knowledge,

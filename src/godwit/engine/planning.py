@@ -1,12 +1,13 @@
 """The making of plans: read the hosts, measure what is not known, choose, and look ahead.
 
-The core plans; here it is given what it needs, and the event loop turns between two forecasts:
-other migrations are steered meanwhile.
+The core plans; here it is given what it needs. Its search is done beside the event loop, which
+turns between two forecasts, too: other migrations are steered meanwhile.
 """
 
 import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 from godwit.core.errors import HostUnreachable
 from godwit.core.model import Cluster, HostName, Vm
@@ -21,6 +22,7 @@ from godwit.core.timetable import with_times
 from godwit.engine.lookup import find_vm
 from godwit.engine.measuring import Measuring
 from godwit.engine.observation import Observer
+from godwit.ports import Clock
 
 __all__ = ["Planning"]
 
@@ -28,8 +30,9 @@ __all__ = ["Planning"]
 class Planning:
     """Makes plans from fresh readings. Used from one event loop only."""
 
-    def __init__(self, *, observer: Observer, measuring: Measuring) -> None:
+    def __init__(self, *, observer: Observer, measuring: Measuring, clock: Clock) -> None:
         self._observer = observer
+        self._clock = clock
         self._measuring = measuring
 
     async def migration(
@@ -59,7 +62,8 @@ class Planning:
                 evidence=observed.unreachable,
                 remedy="A drain needs a live host. What its VMs do is unknown.",
             )
-        plan = place_drain(cluster, host, parallel=parallel, settings=settings)
+        place = partial(place_drain, cluster, host, parallel=parallel, settings=settings)
+        plan = await self._clock.spend(place)
         notes: tuple[str, ...] = ()
         if measure:
             leaving = {move.vm for move in plan.moves}
@@ -69,8 +73,9 @@ class Planning:
         for move in plan.moves:
             moves.append(drain_outlook(cluster, plan, move))
             await asyncio.sleep(0)
-        plan = with_times(cluster, replace(plan, moves=tuple(moves)), settings)
-        return replace(plan, notes=(*plan.notes, *notes))
+        outlook = replace(plan, moves=tuple(moves))
+        timed = await self._clock.spend(partial(with_times, cluster, outlook, settings))
+        return replace(timed, notes=(*timed.notes, *notes))
 
     async def _look_closer(
         self, cluster: Cluster, vms: Sequence[Vm]

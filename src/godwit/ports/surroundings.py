@@ -1,8 +1,8 @@
 """What the engine needs of the rest of the world: the network, its records, and time."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from godwit.core.model import (
     HostName,
@@ -22,6 +22,8 @@ __all__ = [
     "RecordKeeper",
     "UpstreamTable",
 ]
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,7 +135,7 @@ class Prober(Protocol):
 
 
 class Clock(Protocol):
-    """The two clocks and the sleep of the engine."""
+    """The two clocks and the sleep of the engine, and time for work that takes long."""
 
     def now_s(self) -> float:
         """Wall clock, seconds since the epoch."""
@@ -145,4 +147,11 @@ class Clock(Protocol):
 
     async def sleep(self, duration_s: float) -> None:
         """Wait."""
+        ...
+
+    async def spend(self, work: Callable[[], T]) -> T:
+        """Have pure work done that takes longer than a turn of the event loop, beside it.
+
+        What it raises is raised.
+        """
         ...

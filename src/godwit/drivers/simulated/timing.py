@@ -7,9 +7,11 @@ milliseconds and every run takes the same steps. Threads and sockets do not belo
 import asyncio
 import selectors
 from collections.abc import Callable
-from typing import Final
+from typing import Final, TypeVar
 
 __all__ = ["SimulatedClock", "VirtualLoop"]
+
+T = TypeVar("T")
 
 #: The wall clock at the loop's time 0: a day in November 2023.
 _EPOCH_S: Final = 1_700_000_000.0
@@ -68,3 +70,7 @@ class SimulatedClock:
     async def sleep(self, duration_s: float) -> None:
         """Wait."""
         await asyncio.sleep(duration_s)
+
+    async def spend(self, work: Callable[[], T]) -> T:
+        """Do it at once: it takes no simulated time, and a run can be repeated."""
+        return work()
