@@ -236,7 +236,7 @@ def _packed_permissions(
     }
 
 
-def _ordered(need: Numbers) -> dict[str, Indices]:
+def _ordered(need: Numbers) -> dict[str, Any]:
     """Order the items by what share they have of all that is needed, over all resources."""
     whole = np.maximum(1, need.sum(axis=0))
     by_size = np.argsort((need / whole).sum(axis=1), kind="stable").astype(type_of_index)
