@@ -19,7 +19,6 @@ from godwit.core.planner.search import (
     start,
 )
 from godwit.core.planner.search.moving import back_to_best, keep_if_best, move
-from godwit.core.planner.search.pushing import push_in
 from godwit.core.planner.search.state import BEST_BROKEN, COST
 from godwit.core.planner.search.weighing import NONE, TOO_MUCH, weigh
 from tests.unit.core.slow_search import made_up, slow_broken, slow_cost
@@ -115,28 +114,6 @@ def test_no_slice_raises_the_cost_or_breaks_a_rule(seed: int, tight: float) -> N
         if int(state.sums[BEST_BROKEN]) == broken:
             assert best_cost(state) <= cost
         broken, cost = int(state.sums[BEST_BROKEN]), best_cost(state)
-
-
-@settings(max_examples=100)
-@given(seed=SEEDS, moves=MOVES, limit=st.integers(-100, 100))
-def test_what_is_pushed_in_keeps_every_count_or_changes_nothing(seed, moves, limit: int) -> None:
-    problem = made_up(seed, tight=1.4)
-    state = start(problem, seed=seed)
-    descend(problem, state, evaluations=2000)
-    if broken_rules(state):
-        return
-    for one, other in moves:
-        item, place = one % len(state.where), other % len(state.items_in)
-        if place == state.where[item]:
-            continue
-        before, cost = state.where.tolist(), int(state.sums[COST])
-        if push_in(problem, state, item, place, limit, 10):
-            assert state.where[item] == place
-            assert int(state.sums[COST]) <= cost + limit
-            assert broken_rules(state) == 0
-        else:
-            assert state.where.tolist() == before
-    assert_counts_are_right(problem, state)
 
 
 @settings(max_examples=30)

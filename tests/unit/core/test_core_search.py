@@ -8,7 +8,6 @@ import pytest
 
 from godwit.core.errors import BadValue
 from godwit.core.planner.search import (
-    Heat,
     Problem,
     State,
     best_cost,
@@ -96,39 +95,6 @@ def test_a_moved_item_holds_what_is_transient_in_both_bins() -> None:
     }
     assert broken_rules(searched(build_problem(**exchange))) == 0
     assert broken_rules(searched(build_problem(**exchange, transient=[True]))) == 2
-
-
-def test_a_large_item_moves_when_two_small_ones_make_room() -> None:
-    """Both bins are full: no single move and no exchange of two is possible."""
-    problem = build_problem(
-        need=[[6, 5], [4, 0], [3, 0], [3, 0], [4, 0]],
-        origin=[0, 0, 1, 1, 1],
-        capacity=[[10, 9], [10, 9]],
-        safe=[[10, 0], [10, 9]],
-        weight=[1, 1],
-        allowed_class=[0, 1, 0, 0, 2],
-        allowed=[[True, True], [True, False], [False, True]],
-    )
-    state = searched(problem)
-    assert best_cost(state) == 0
-    assert state.best.tolist() == [1, 0, 0, 0, 1]
-
-
-def test_heat_is_spent_where_a_rehearsal_paid() -> None:
-    heat = Heat(temperatures=(1000.0, 1.0))
-    assert [heat.at(part) for part in (0.0, 0.5, 1.0, 2.0)] == pytest.approx(
-        [1000, 31.62, 1, 1], 1e-3
-    )
-    # It falls from 90 to 10 between the temperatures 100 and 10, and nowhere else.
-    costs = [90.0] * 320 + np.linspace(90, 10, 320).tolist() + [10.0] * 320
-    even = heat.focused(costs, begins_at=95.0)
-    assert even.at(0.0) == pytest.approx(1000.0)
-    times = np.linspace(0, 1, 1001)
-    spent = np.array([10 < even.at(time) < 100 for time in times]).mean()
-    assert 0.65 < spent < 0.9
-    assert all(np.diff([even.at(time) for time in times]) < 0)
-    # What cost 50 before is reached again at some 30 degrees: nothing hotter is of use.
-    assert heat.focused(costs, begins_at=50.0).at(0.0) == pytest.approx(31.6, rel=0.3)
 
 
 def test_items_that_may_not_be_together_are_parted() -> None:

@@ -66,9 +66,8 @@ def anneal(
     """Try so many moves at one temperature.
 
     ``mix``: of 1,000 moves, how many are exchanges, how many go home, how many begin in a bin
-    that costs much; of how many bins that is the one which costs most; of 1,000 exchanges, how
-    many are with an item of about the same size; of 10,000 moves, for how many room is made, and
-    how often that is tried.
+    that costs much; of how many bins that is the one which costs most; and of 1,000 exchanges,
+    how many are with an item of about the same size.
     """
     bins, items = problem.capacity.shape[0], problem.need.shape[0]
     for _ in range(evaluations):

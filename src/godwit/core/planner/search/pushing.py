@@ -18,7 +18,7 @@ _BACK: Final = 80
 
 @inlined
 def _push_out(problem: Problem, state: State, place: int, source: int, but: int) -> int:
-    """Move one item out of a bin that is too full, or if it costs less; the item, or ``NONE``."""
+    """Move one item out of a bin if that breaks less or costs less; returns it, or ``NONE``."""
     item = state.items_of[place, below(state.dice, state.items_in[place])]
     to = source
     if below(state.dice, 100) >= _BACK:
@@ -34,8 +34,7 @@ def _push_out(problem: Problem, state: State, place: int, source: int, but: int)
     cost = state.sums[COST]
     move(problem, state, item, to)
     after = state.sums[BROKEN]
-    # Where there is no room no item comes, so one that left too full a bin helps.
-    if after < broken or (after == broken and (broken > 0 or state.sums[COST] < cost)):
+    if after < broken or (after == broken and state.sums[COST] < cost):
         return item
     move(problem, state, item, place)
     return NONE
