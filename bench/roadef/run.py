@@ -36,6 +36,12 @@ PATIENCE_S: Final = 60
 
 def warm_up() -> None:
     """Have the kernels compiled, which is done once for a machine and not within a limit."""
+    folder = Path(search.__file__).parent
+    newest = max(path.stat().st_mtime for path in folder.glob("*.py"))
+    for kept in (folder / "__pycache__").glob("*.nb[ci]"):
+        # Those of callers are not renewed when what they call changes.
+        if kept.stat().st_mtime < newest:
+            kept.unlink()
     problem = build_problem(need=[[1], [1]], origin=[0, 0], capacity=[[2], [2]])
     state = start(problem)
     descend(problem, state, evaluations=10)
