@@ -245,6 +245,8 @@ def drawn(seed: int) -> Levels:
 @settings(max_examples=150, deadline=None)
 @given(SEEDS)
 def test_an_increment_is_the_difference_of_the_whole_costs(seed: int) -> None:
+    # A deviation of nothing is the root of a difference of sums: 1e-15 there is 1e-7 here.
+    rounding = 1e-6
     levels = drawn(seed)
     before = cost_of(levels, stand(levels))
     for item in range(len(levels.need)):
@@ -257,14 +259,14 @@ def test_an_increment_is_the_difference_of_the_whole_costs(seed: int) -> None:
             if np.isfinite(change):
                 tried = stand(levels)
                 shift(levels, tried, item, place)
-                assert cost_of(levels, tried) - before == pytest.approx(change, abs=1e-8)
+                assert cost_of(levels, tried) - before == pytest.approx(change, abs=rounding)
         for other, change in enumerate(exchanges):
             if np.isfinite(change):
                 tried = stand(levels)
                 home, there = levels.origin[item], levels.origin[other]
                 shift(levels, tried, item, there)
                 shift(levels, tried, other, home)
-                assert cost_of(levels, tried) - before == pytest.approx(change, abs=1e-8)
+                assert cost_of(levels, tried) - before == pytest.approx(change, abs=rounding)
 
 
 @settings(max_examples=100, deadline=None)

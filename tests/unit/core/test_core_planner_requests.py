@@ -10,7 +10,7 @@ import pytest
 
 from godwit.core.errors import Refused
 from godwit.core.model import Blocker, Cluster, CpuAnswer, HostName, VmPolicy
-from godwit.core.plan import MovePrice, Plan, PlanKind
+from godwit.core.plan import Plan, PlanKind
 from godwit.core.planner import (
     Balance,
     Consolidate,
@@ -28,6 +28,7 @@ from godwit.core.planner import (
 )
 from godwit.core.timed import ApartRule, Bounds
 from godwit.core.units import GIB
+from godwit.core.worth import MovePrice
 from tests.unit.core.builders import cluster, group, host, promise, vm
 
 H1, H2, H3 = HostName("h1"), HostName("h2"), HostName("h3")

@@ -5,13 +5,14 @@ from collections.abc import Sequence
 from typing import Final
 
 from godwit.core.model import Vm
-from godwit.core.plan import Candidate, Choice, Instead, Move, MovePrice, Worth
+from godwit.core.plan import Candidate, Choice, Move
 from godwit.core.planner.brief import FORCED_POINTS
 from godwit.core.planner.ledger import Ledger
 from godwit.core.planner.reading import CPU, MEMORY
 from godwit.core.planner.settings import recipe_between
 from godwit.core.planner.solving import Ordered, Solver
 from godwit.core.units import format_bytes, format_duration, format_fraction
+from godwit.core.worth import Instead, MovePrice, Worth
 
 __all__ = ["explained_moves"]
 

@@ -14,9 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from godwit.core.model import Cluster, HostName, VmId
-from godwit.core.plan import Term
 from godwit.core.planner.reading import CPU, MEMORY, Reading, read_cluster
 from godwit.core.planner.weights import PlanSettings, Weights
+from godwit.core.worth import Term
 
 __all__ = ["BROKEN_POINTS", "Amounts", "evaluate", "measure", "terms_of", "unspared"]
 

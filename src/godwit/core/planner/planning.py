@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 
 from godwit.core.model import Cluster, HostName, PlanId, Vm
-from godwit.core.plan import Choice, Move, Plan, Refusal, Term, Unplaced
+from godwit.core.plan import Choice, Move, Plan, Refusal, Unplaced
 from godwit.core.planner.brief import FORCED_POINTS, Brief, brief_of
 from godwit.core.planner.consolidating import consolidated
 from godwit.core.planner.explaining import explained_moves
@@ -18,6 +18,7 @@ from godwit.core.planner.reasons import deadline_reasons, nothing_reasons, what_
 from godwit.core.planner.request import PlanRequest
 from godwit.core.planner.solving import Solver, Where
 from godwit.core.planner.weights import PlanSettings
+from godwit.core.worth import Term
 
 __all__ = ["plan_request"]
 

@@ -4,9 +4,9 @@ import math
 from typing import Final
 
 from godwit.core.model import Cluster, Vm
-from godwit.core.plan import MovePrice
 from godwit.core.planner.weights import PlanSettings
 from godwit.core.units import GIB
+from godwit.core.worth import MovePrice
 
 __all__ = ["estimate_price"]
 

@@ -9,11 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from godwit.core.model import Cluster, Host, HostName, Vm, VmId
-from godwit.core.plan import MovePrice
 from godwit.core.planner.bundling import Bundle, apart_of, bundles_of
 from godwit.core.planner.pricing import estimate_price
 from godwit.core.planner.weights import PlanSettings
 from godwit.core.timed import ApartRule
+from godwit.core.worth import MovePrice
 
 __all__ = ["CPU", "LOADS", "MEMORY", "Reading", "read_cluster"]
 

@@ -2,10 +2,11 @@
 
 import numpy as np
 
-from godwit.core.plan import Move, Term
+from godwit.core.plan import Move
 from godwit.core.planner.reading import CPU, MEMORY
 from godwit.core.planner.solving import Solver, Where
 from godwit.core.units import format_bytes, format_duration, format_fraction
+from godwit.core.worth import Term
 
 __all__ = ["deadline_reasons", "nothing_reasons", "what_would_help"]
 

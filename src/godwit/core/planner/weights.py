@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from godwit.core.model import VmId
-from godwit.core.plan import MovePrice
 from godwit.core.planner.settings import PauseSettings
 from godwit.core.timed import Bounds
+from godwit.core.worth import MovePrice
 
 __all__ = ["PlanSettings", "Weights"]
 
