@@ -13,12 +13,12 @@ from godwit.api.problems import PROBLEM_RESPONSES, add_problem_answers
 from godwit.api.request_id import RequestIds
 from godwit.api.routes import (
     cluster,
-    drains,
     hosts,
     insights,
     migrations,
     plans,
     rules,
+    runs,
     state,
     watch,
 )
@@ -82,7 +82,7 @@ def _routes() -> FastAPI:
         # Bodies are small and come from our own models; a slash too many is a wrong address.
         redirect_slashes=False,
     )
-    for module in (hosts, cluster, rules, insights, plans, migrations, drains, state, watch):
+    for module in (hosts, cluster, rules, insights, plans, migrations, runs, state, watch):
         app.include_router(module.router, prefix=_PREFIX, responses=PROBLEM_RESPONSES)
     add_problem_answers(app)
     app.openapi = lambda: _describe(app)  # type: ignore[method-assign] # FastAPI's own way

@@ -3,26 +3,27 @@
 from godwit import wire
 from godwit.core.model import MigrationId, Vm
 from godwit.core.rules import rule_that_says
-from godwit.engine import Acceptance, Controller, DrainState, DrainView, Notice
+from godwit.engine import Acceptance, Controller, Notice, RunState, RunView
 
 __all__ = [
     "acceptance_to_wire",
-    "drain_detail_to_wire",
-    "drain_to_wire",
     "migration_detail_to_wire",
     "notice_to_wire",
     "policy_of",
+    "run_detail_to_wire",
+    "run_to_wire",
 ]
 
 
-def drain_to_wire(view: DrainView) -> wire.Drain:
-    """Convert a drain, without its plan."""
-    return wire.Drain(
+def run_to_wire(view: RunView) -> wire.Run:
+    """Convert a run, without its plan."""
+    return wire.Run(
         id=view.id,
         plan_id=view.plan.id,
+        kind=view.plan.kind.value,
         host=view.host,
         state=view.state.value,
-        is_ended=view.state is not DrainState.RUNNING,
+        is_ended=view.state is not RunState.RUNNING,
         accepted_at_s=view.accepted_at_s,
         ended_at_s=view.ended_at_s,
         moves_planned=len(view.plan.moves),
@@ -34,10 +35,10 @@ def drain_to_wire(view: DrainView) -> wire.Drain:
     )
 
 
-def drain_detail_to_wire(view: DrainView, *, last_notice: int) -> wire.DrainDetail:
-    """Convert a drain with its plan."""
-    return wire.DrainDetail(
-        **dict(drain_to_wire(view)), plan=wire.plan_to_wire(view.plan), last_notice=last_notice
+def run_detail_to_wire(view: RunView, *, last_notice: int) -> wire.RunDetail:
+    """Convert a run with its plan."""
+    return wire.RunDetail(
+        **dict(run_to_wire(view)), plan=wire.plan_to_wire(view.plan), last_notice=last_notice
     )
 
 
@@ -46,7 +47,7 @@ def acceptance_to_wire(acceptance: Acceptance, *, last_notice: int) -> wire.Acce
     return wire.Acceptance(
         plan=acceptance.plan.id,
         migrations=tuple(acceptance.migrations),
-        drain=acceptance.drain,
+        run=acceptance.run,
         last_notice=last_notice,
     )
 
@@ -74,7 +75,7 @@ def migration_detail_to_wire(
 
 def notice_to_wire(notice: Notice) -> wire.Notice:
     """Convert a notice."""
-    migration, progress, drain = notice.migration, notice.progress, notice.drain
+    migration, progress, run = notice.migration, notice.progress, notice.run
     return wire.Notice(
         number=notice.number,
         at_s=notice.at_s,
@@ -82,7 +83,7 @@ def notice_to_wire(notice: Notice) -> wire.Notice:
         text=notice.text,
         migration=wire.migration_to_wire(migration) if migration is not None else None,
         progress=wire.progress_to_wire(progress) if progress is not None else None,
-        drain=drain_to_wire(drain) if drain is not None else None,
+        run=run_to_wire(run) if run is not None else None,
         host=notice.host,
     )
 

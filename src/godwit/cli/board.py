@@ -25,7 +25,7 @@ class Reading:
 
     last_notice: int
     migrations: tuple[wire.MigrationDetail, ...] = ()
-    drain: wire.DrainDetail | None = None
+    run: wire.RunDetail | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -41,23 +41,23 @@ class Board:
     progress: dict[str, wire.Progress] = field(default_factory=dict)
     gauges: dict[str, Gauge] = field(default_factory=dict)
     rounds: dict[str, list[wire.Round]] = field(default_factory=dict)
-    drain: wire.Drain | None = None
+    run: wire.Run | None = None
 
     def concerns(self, notice: wire.Notice) -> bool:
         """Whether a notice is about what is followed here."""
-        if notice.drain is not None:
-            return notice.drain.id == self.acceptance.drain
+        if notice.run is not None:
+            return notice.run.id == self.acceptance.run
         if notice.migration is None:
             return False
-        if self.acceptance.drain is not None:
+        if self.acceptance.run is not None:
             # A drain starts its migrations one by one.
             return notice.migration.plan == self.acceptance.plan
         return notice.migration.id in self.acceptance.migrations
 
     def take_reading(self, reading: Reading) -> None:
         """Take the state itself."""
-        if reading.drain is not None:
-            self.put_drain(reading.drain)
+        if reading.run is not None:
+            self.put_run(reading.run)
         for migration in reading.migrations:
             self.rounds[migration.id] = list(migration.rounds[:-1])
             self.put(migration, migration.progress)
@@ -66,8 +66,8 @@ class Board:
         """Take a notice that concerns us."""
         if notice.migration is not None:
             self.put(notice.migration, notice.progress)
-        if notice.drain is not None:
-            self.put_drain(notice.drain)
+        if notice.run is not None:
+            self.put_run(notice.run)
 
     def put(self, migration: wire.Migration, progress: wire.Progress | None) -> None:
         """Take a migration; an older value than the one at hand changes nothing."""
@@ -87,10 +87,10 @@ class Board:
             rounds.append(last)
             del rounds[:-_ROUNDS_KEPT]
 
-    def put_drain(self, drain: wire.Drain) -> None:
+    def put_run(self, run: wire.Run) -> None:
         """Take a drain with its migrations."""
-        self.drain = drain
-        for migration in drain.migrations:
+        self.run = run
+        for migration in run.migrations:
             self.put(migration, None)
 
     def is_over(self) -> bool:
@@ -98,14 +98,14 @@ class Board:
         known = list(self.migrations.values())
         if not self.migrations.keys() >= set(self.acceptance.migrations):
             return False
-        if self.acceptance.drain is not None and self.drain is None:
+        if self.acceptance.run is not None and self.run is None:
             return False
         if self.until_started:
             return all(one.phase not in _BEFORE_COPY for one in known)
-        if self.drain is None or self.drain.is_ended:
+        if self.run is None or self.run.is_ended:
             # Migrations of an interrupted drain were adopted, and go on.
             return all(one.is_ended or one.needs_person for one in known)
         stuck = sum(one.needs_person for one in known)
-        waiting = len(self.drain.remaining) - len(self.drain.unplaced)
+        waiting = len(self.run.remaining) - len(self.run.unplaced)
         # Each stuck migration holds one of the places; when it holds the last, nothing starts.
-        return stuck > 0 and (stuck >= self.drain.parallel or stuck >= waiting)
+        return stuck > 0 and (stuck >= self.run.parallel or stuck >= waiting)

@@ -4,14 +4,14 @@ import typer
 
 from godwit import wire
 from godwit.cli.asking import confirm
-from godwit.cli.following import drain_status, follow, migration_status
+from godwit.cli.following import follow, migration_status, run_status
 from godwit.cli.screen import Screen
 from godwit.cli.session import Session
-from godwit.cli.views.migration import show_drain_outcome, show_outcome
+from godwit.cli.views.migration import show_outcome, show_run_outcome
 from godwit.cli.views.plan import show_plan
 from godwit.core.errors import BadValue, OutcomeUnknown
 
-__all__ = ["carry_out", "present", "refuse_detached_drain"]
+__all__ = ["carry_out", "present", "refuse_detached_run"]
 
 
 def present(screen: Screen, plan: wire.Plan, *, dry_run: bool) -> None:
@@ -48,13 +48,13 @@ def carry_out(
         _detach(session, screen, acceptance)
         return
     follow(session, screen, acceptance, abort_on_interrupt=abort_on_interrupt)
-    if acceptance.drain is not None:
-        drain = session.client.drain(acceptance.drain)
+    if acceptance.run is not None:
+        run = session.client.run(acceptance.run)
         if screen.is_json:
-            screen.event("result", drain=drain)
+            screen.event("result", run=run)
         else:
-            show_drain_outcome(screen, drain, plan_was_shown=True)
-        status = drain_status(drain)
+            show_run_outcome(screen, run, plan_was_shown=True)
+        status = run_status(run)
     else:
         status = wire.ExitStatus.OK
         for migration_id in acceptance.migrations:
@@ -83,8 +83,8 @@ def _detach(session: Session, screen: Screen, acceptance: wire.Acceptance) -> No
         follow(session, screen, acceptance, until_started=True)
     if screen.is_json:
         return
-    if acceptance.drain is not None:
-        screen.line(f"Drain {acceptance.drain} was started; `godwit status` to follow it.")
+    if acceptance.run is not None:
+        screen.line(f"Drain {acceptance.run} was started; `godwit status` to follow it.")
     for migration_id in acceptance.migrations:
         screen.line(f"Migration {migration_id} was started; `godwit status` to follow it.")
     if session.owned:
@@ -94,7 +94,7 @@ def _detach(session: Session, screen: Screen, acceptance: wire.Acceptance) -> No
         )
 
 
-def refuse_detached_drain(session: Session) -> None:
+def refuse_detached_run(session: Session) -> None:
     """Refuse a drain that nobody would carry on. Raises: BadValue."""
     if session.owned:
         raise BadValue(

@@ -23,7 +23,7 @@ from godwit.cli.views.progress import JsonLines, ProgressView, TextLines
 from godwit.client import ControllerUnreachable
 from godwit.core.errors import Refused
 
-__all__ = ["drain_status", "follow", "interruptible", "migration_status"]
+__all__ = ["follow", "interruptible", "migration_status", "run_status"]
 
 _LEAVING_S: Final = 0.2
 
@@ -145,9 +145,9 @@ def _read_again(session: Session, board: Board, view: ProgressView) -> Reading:
 
 def _read(session: Session, acceptance: wire.Acceptance) -> Reading:
     client = session.client
-    if acceptance.drain is not None:
-        drain = client.drain(acceptance.drain)
-        return Reading(last_notice=drain.last_notice, drain=drain)
+    if acceptance.run is not None:
+        run = client.run(acceptance.run)
+        return Reading(last_notice=run.last_notice, run=run)
     migrations = tuple(client.migration(one) for one in acceptance.migrations)
     last = min((one.last_notice for one in migrations), default=acceptance.last_notice)
     return Reading(last_notice=last, migrations=migrations)
@@ -156,8 +156,8 @@ def _read(session: Session, acceptance: wire.Acceptance) -> Reading:
 def _cancel_all(session: Session, acceptance: wire.Acceptance) -> None:
     """Order the abort of everything that was accepted, whether a notice told of it yet or not."""
     client = session.client
-    if acceptance.drain is not None:
-        _unless_over(client.cancel_drain, acceptance.drain)
+    if acceptance.run is not None:
+        _unless_over(client.cancel_run, acceptance.run)
     for migration_id in acceptance.migrations:
         _unless_over(client.cancel_migration, migration_id)
 
@@ -195,16 +195,16 @@ def _goodbyes(board: Board, acceptance: wire.Acceptance, *, owned: bool) -> Iter
                 f"Migration {unseen} was accepted; `godwit status` to follow,"
                 f" `godwit cancel {unseen}` to abort."
             )
-    if acceptance.drain is None:
+    if acceptance.run is None:
         return
     if owned:
-        host = board.drain.host if board.drain is not None else "HOST"
+        host = board.run.host if board.run is not None else "HOST"
         yield (
             f"The drain starts no further moves, because its controller ends with this command;"
             f" `godwit drain {host}` goes on with it, `godwit undrain {host}` gives it up."
         )
     else:
-        yield f"The drain goes on; `godwit cancel {acceptance.drain}` to stop it."
+        yield f"The drain goes on; `godwit cancel {acceptance.run}` to stop it."
 
 
 def migration_status(migration: wire.Migration) -> wire.ExitStatus:
@@ -216,10 +216,10 @@ def migration_status(migration: wire.Migration) -> wire.ExitStatus:
     return wire.ExitStatus.UNKNOWN
 
 
-def drain_status(drain: wire.Drain) -> wire.ExitStatus:
+def run_status(run: wire.Run) -> wire.ExitStatus:
     """Return the exit status that a drain's end stands for."""
-    if any(one.needs_person for one in drain.migrations) or not drain.is_ended:
+    if any(one.needs_person for one in run.migrations) or not run.is_ended:
         return wire.ExitStatus.UNKNOWN
-    if drain.state == "emptied":
+    if run.state == "emptied":
         return wire.ExitStatus.OK
     return wire.ExitStatus.WORK_FAILED

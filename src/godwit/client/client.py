@@ -115,7 +115,7 @@ class Client:
         """Put all scored forecasts beside their facts."""
         return self._get("/forecasts/accuracy", wire.Accuracy)
 
-    def make_plan(self, asked: wire.MigrateRequest | wire.DrainRequest) -> wire.Plan:
+    def make_plan(self, asked: wire.MigrateRequest | wire.SearchedRequest) -> wire.Plan:
         """Make a plan; nothing moves before it is accepted."""
         return self._send("POST", "/plans", wire.Plan, json=asked.model_dump(mode="json"))
 
@@ -151,17 +151,17 @@ class Client:
         """Have both hosts of a migration read again."""
         return self._send("POST", f"/migrations/{_quoted(migration_id)}/resolve", wire.Migration)
 
-    def drains(self, *, limit: int = 20) -> list[wire.Drain]:
-        """List the newest drains, newest first."""
-        return self._get(f"/drains?limit={limit}", list[wire.Drain])
+    def runs(self, *, limit: int = 20) -> list[wire.Run]:
+        """List the newest runs, newest first."""
+        return self._get(f"/runs?limit={limit}", list[wire.Run])
 
-    def drain(self, drain_id: str) -> wire.DrainDetail:
-        """Return a drain with its plan."""
-        return self._get(f"/drains/{_quoted(drain_id)}", wire.DrainDetail)
+    def run(self, run_id: str) -> wire.RunDetail:
+        """Return a run with its plan."""
+        return self._get(f"/runs/{_quoted(run_id)}", wire.RunDetail)
 
-    def cancel_drain(self, drain_id: str) -> wire.Drain:
-        """Start no more moves of a drain and cancel those in flight."""
-        return self._send("POST", f"/drains/{_quoted(drain_id)}/cancel", wire.Drain)
+    def cancel_run(self, run_id: str) -> wire.Run:
+        """Start no more moves of a run and cancel those in flight."""
+        return self._send("POST", f"/runs/{_quoted(run_id)}/cancel", wire.Run)
 
     def status(self) -> wire.Status:
         """Say what is in flight."""

@@ -283,9 +283,10 @@ class PlanKind(Enum):
 class Plan:
     """Moves in the order in which they start, at most ``parallel`` of them at once.
 
-    ``generation`` is that of the cluster the plan was made from. ``host`` is the host to be
-    drained. ``timed`` has, for each of the moves at the same place in its own row, what it waits
-    for and its times: a VM that goes over a stop has two moves. None for a single migration.
+    ``generation`` is that of the cluster the plan was made from. ``leaving`` are the hosts that are
+    to be emptied, ``host`` the one where it is one. ``timed`` has, for each of the moves at the
+    same place in its own row, what it waits for and its times: a VM that goes over a stop has two
+    moves. None for a single migration.
     ``terms`` are those of the objective, before and after; ``reasons`` say why no more is moved,
     or nothing. ``deadline_s`` counts from the start.
     """
@@ -303,6 +304,7 @@ class Plan:
     terms: tuple[Term, ...] = ()
     reasons: tuple[str, ...] = ()
     deadline_s: float | None = None
+    leaving: tuple[HostName, ...] = ()
 
     def __post_init__(self) -> None:
         if self.timed is not None:
@@ -315,6 +317,16 @@ class Plan:
     def limits(self) -> Limits:
         """How many of its moves may be in flight: what was asked for, whatever was planned."""
         return Limits(per_host=None, per_link=None, whole=self.parallel)
+
+    @property
+    def closes(self) -> tuple[HostName, ...]:
+        """The hosts that are put into maintenance when it is accepted, so that nothing comes back.
+
+        Those that a consolidation empties stay in service: nobody is going to work on them.
+        """
+        if self.kind is PlanKind.CONSOLIDATE:
+            return ()
+        return self.leaving or ((self.host,) if self.host is not None else ())
 
     @property
     def left_out(self) -> tuple[Unplaced | Stuck, ...]:

@@ -9,12 +9,12 @@ from typing import Final
 
 from godwit.core.model import Cluster, HostName, Range, VmId
 from godwit.core.plan import Move, Plan
-from godwit.core.planner import PauseSettings, drain_outlook, kept_apart, recipe_for
+from godwit.core.planner import PauseSettings, kept_apart, move_outlook, recipe_for
 from godwit.core.rules import InFlight
 from godwit.core.schedule import Effort, Search, Wanted, effort_of_forecast, make_schedule
 from godwit.core.timed import Bounds, FlightGroup, TimedMove
 
-__all__ = ["bounds_of", "with_times"]
+__all__ = ["bounds_of", "with_outlooks", "with_times"]
 
 #: Orders that are timed: for plans of very many moves fewer, for each of them takes longer then.
 _TRIES_MOST: Final = 60
@@ -48,6 +48,11 @@ def bounds_of(plan: Plan, cluster: Cluster) -> Bounds:
         return bounds
     together = max(1, min(plan.parallel, len(plan.moves)))
     return replace(bounds, link_bytes_per_s=together * fastest)
+
+
+def with_outlooks(cluster: Cluster, plan: Plan) -> Plan:
+    """Return the plan with the recipe and the forecast of each of its moves."""
+    return replace(plan, moves=tuple(move_outlook(cluster, plan, one) for one in plan.moves))
 
 
 def with_times(cluster: Cluster, plan: Plan, settings: PauseSettings) -> Plan:
@@ -110,7 +115,7 @@ def _part_of(
         recipe_reason="",
         alternatives=(),
     )
-    return drain_outlook(there, plan, part)
+    return move_outlook(there, plan, part)
 
 
 def _with_vm_on(cluster: Cluster, vm_id: VmId, host: HostName) -> Cluster:

@@ -6,14 +6,14 @@ The only place where time passes and hosts are asked. It decides nothing: the pl
 
 from godwit.engine.controller import Controller
 from godwit.engine.notices import Notice, NoticeKind
-from godwit.engine.views import Acceptance, DrainState, DrainView, VmInsight
+from godwit.engine.views import Acceptance, RunState, RunView, VmInsight
 
 __all__ = [
     "Acceptance",
     "Controller",
-    "DrainState",
-    "DrainView",
     "Notice",
     "NoticeKind",
+    "RunState",
+    "RunView",
     "VmInsight",
 ]

@@ -9,7 +9,7 @@ from typing import Final
 from godwit.core.audit import Kind, Violation, audit
 from godwit.core.errors import PlanStale, Refused
 from godwit.core.model import Cluster, Vm, VmId
-from godwit.core.plan import Move, Plan, PlanKind
+from godwit.core.plan import Move, Plan
 from godwit.core.timed import TimedPlan
 from godwit.core.timetable import bounds_of
 from godwit.core.units import format_duration
@@ -85,11 +85,11 @@ def _remedy(found: Sequence[Violation]) -> str:
 def _changed(cluster: Cluster, plan: Plan) -> Iterator[str]:
     """What the replay does not see: VMs that the plan should name, and what their owners permit."""
     vms = {one.id: one for one in cluster.vms}
-    if plan.kind is PlanKind.DRAIN and plan.host is not None:
-        named = {one.vm for one in (*plan.moves, *plan.left_out)}
-        there = [one for one in cluster.vms_on(plan.host) if one.is_active]
+    named = {one.vm for one in (*plan.moves, *plan.left_out)}
+    for host in plan.closes:
+        there = [one for one in cluster.vms_on(host) if one.is_active]
         if new := [one.name for one in there if one.id not in named]:
-            yield f"{plan.host} runs {', '.join(new)} as well"
+            yield f"{host} runs {', '.join(new)} as well"
     for move in plan.moves:
         vm = vms.get(move.vm)
         if vm is not None and (why := _overstepped(vm, move)) is not None:

@@ -1,35 +1,41 @@
 """The controller: the one door to the engine for all that stand above it.
 
-It owns the inventory, the plans, the migrations and the drains of one store. It decides nothing
+It owns the inventory, the plans, the migrations and the runs of one store. It decides nothing
 itself: the planner chooses, ``step`` walks, the runners carry out. It knows nothing of HTTP.
 """
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
+from typing import Final
 
 from godwit.core.errors import PlanStale, Refused
 from godwit.core.migration import Accepted, Event, Migration
 from godwit.core.model import (
     Cluster,
-    DrainId,
     Host,
     HostName,
     HostRecord,
     MigrationId,
     PlanId,
     Progress,
+    RunId,
     Score,
     Vm,
     VmPolicy,
 )
 from godwit.core.plan import Plan, PlanKind
-from godwit.core.planner import PauseSettings, choose_destination
+from godwit.core.planner import (
+    PauseSettings,
+    PlanRequest,
+    PlanSettings,
+    Restore,
+    choose_destination,
+)
 from godwit.core.rules import DeclaredRule, GroupRule, PolicyRule
 from godwit.engine.admission import admit_hosts
 from godwit.engine.auditing import refuse_unsound
 from godwit.engine.companions import Companion
-from godwit.engine.draining import LOOK_BACK, Drains
 from godwit.engine.fleet import Fleet
 from godwit.engine.knowledge import Learner
 from godwit.engine.lookup import find_vm
@@ -42,11 +48,15 @@ from godwit.engine.planning import Planning
 from godwit.engine.record_steps import RecordRule
 from godwit.engine.records import NetworkRecords
 from godwit.engine.runner import World
-from godwit.engine.views import Acceptance, DrainView, VmInsight
+from godwit.engine.runs import LOOK_BACK, Runs
+from godwit.engine.views import Acceptance, RunView, VmInsight
 from godwit.engine.watch import WatchLimits
 from godwit.ports import Clock, Connector, ForwardingReader, Journal, KnowledgeStore, Prober, Store
 
-__all__ = ["Controller"]
+__all__ = ["SEARCH_LIMIT_S", "Controller"]
+
+#: How long a plan is searched for, unless asked otherwise.
+SEARCH_LIMIT_S: Final = 10.0
 
 
 class Controller:
@@ -113,7 +123,7 @@ class Controller:
                 limits=measuring or MeasuringLimits(),
             ),
         )
-        self._drains = Drains(
+        self._runs = Runs(
             store=store,
             clock=clock,
             notices=self._notices,
@@ -140,20 +150,20 @@ class Controller:
     async def start(self) -> None:
         """Adopt every unfinished migration, then be ready."""
         self._migrations.adopt_unfinished()
-        self._drains.end_interrupted()
+        self._runs.end_interrupted()
 
     async def close(self) -> None:
         """Stop watching. Migrations in flight go on by themselves; the next controller adopts."""
         self._notices.close()
-        await self._drains.close()
+        await self._runs.close()
         await self._migrations.close()
         await self._records.close()
         await self._fleet.close()
 
     @property
     def is_busy(self) -> bool:
-        """Whether migrations or drains of this controller are under way."""
-        return self._drains.is_busy or self._migrations.is_busy
+        """Whether migrations or runs of this controller are under way."""
+        return self._runs.is_busy or self._migrations.is_busy
 
     # The inventory.
 
@@ -183,10 +193,10 @@ class Controller:
                     remedy="Wait for it, or cancel it.",
                 )
         # The destination of one may go: its moves are tried elsewhere.
-        if (drain := self._drains.under_way(name)) is not None:
+        if (run := self._runs.under_way(name)) is not None:
             raise Refused(
                 f"{name} can't be removed now",
-                evidence=f"drain {drain} of it is under way",
+                evidence=f"{run} empties it: that run is under way",
                 remedy="Wait for it, or cancel it.",
             )
         await self._fleet.remove(name)
@@ -230,14 +240,32 @@ class Controller:
             )
         )
 
-    async def plan_drain(
-        self, host: HostName, *, parallel: int, settings: PauseSettings, measure: bool = True
+    async def plan_request(
+        self,
+        asked: PlanRequest,
+        settings: PlanSettings,
+        *,
+        measure: bool = True,
+        limit_s: float = SEARCH_LIMIT_S,
+        seed: int = 0,
     ) -> Plan:
-        """Plan to empty a host. Raises: UnknownHost, HostUnreachable."""
-        self._fleet.record(host)
+        """Plan what is asked for, with times. VMs may be named in place of their ids.
+
+        Raises: UnknownHost, HostUnreachable, UnknownVm, Refused.
+        """
         return self._store.add_plan(
-            await self._planning.drain(host, parallel=parallel, settings=settings, measure=measure)
+            await self._planning.request(
+                asked, settings, measure=measure, limit_s=limit_s, seed=seed
+            )
         )
+
+    def way_back(self, host: HostName) -> Restore:
+        """The request that brings back what the last run of a plan took away from a host.
+
+        Raises: UnknownHost, Refused when no run did.
+        """
+        self._fleet.record(host)
+        return self._runs.way_back(host)
 
     def plan(self, plan_id: PlanId) -> Plan:
         """Return a plan. Raises: UnknownPlan."""
@@ -246,16 +274,17 @@ class Controller:
     async def accept(self, plan_id: PlanId) -> Acceptance:
         """Set a plan going, and return at once. Accepting it again returns the same acceptance.
 
-        A drain is audited, and puts its host into maintenance first. Raises: UnknownPlan,
-        PlanStale, Refused when a VM of it migrates already or the audit finds fault with it.
+        A plan of several moves is audited; hosts that are to be emptied are put into maintenance
+        first. Raises: UnknownPlan, PlanStale, Refused when a VM of it migrates already, when
+        another plan is in the way, or when the audit finds fault with it.
         """
         plan = self._store.plan(plan_id)
         async with self._accepting:
             if (earlier := self._accepted_before(plan)) is not None:
                 return earlier
             cluster = await self.scan()
-            if plan.kind is PlanKind.DRAIN:
-                return await self._accept_drain(plan, cluster)
+            if plan.kind is not PlanKind.MIGRATE:
+                return await self._accept_run(plan, cluster)
             if cluster.generation != plan.generation:
                 raise PlanStale(
                     "the cluster is not the one that the plan was made from",
@@ -264,22 +293,22 @@ class Controller:
                     remedy="Plan again.",
                 )
             started = tuple(self._migrations.start(plan, move) for move in plan.moves)
-            return Acceptance(plan=plan, migrations=started, drain=None)
+            return Acceptance(plan=plan, migrations=started, run=None)
 
     def _accepted_before(self, plan: Plan) -> Acceptance | None:
-        if (drain := self._drains.of_plan(plan.id)) is not None:
-            return Acceptance(plan=plan, migrations=(), drain=drain)
+        if (run := self._runs.of_plan(plan.id)) is not None:
+            return Acceptance(plan=plan, migrations=(), run=run)
         found = tuple(
             one.id for one in self._migrations.newest(limit=LOOK_BACK) if one.plan == plan.id
         )
-        return Acceptance(plan=plan, migrations=found, drain=None) if found else None
+        return Acceptance(plan=plan, migrations=found, run=None) if found else None
 
-    async def _accept_drain(self, plan: Plan, cluster: Cluster) -> Acceptance:
-        assert plan.host is not None, "a drain names its host"
-        self._drains.refuse_second(plan.host)
+    async def _accept_run(self, plan: Plan, cluster: Cluster) -> Acceptance:
+        self._runs.refuse_in_the_way(plan)
         refuse_unsound(cluster, plan)
-        await self.set_maintenance(plan.host, on=True)
-        return Acceptance(plan=plan, migrations=(), drain=self._drains.begin(plan))
+        for host in plan.closes:
+            await self.set_maintenance(host, on=True)
+        return Acceptance(plan=plan, migrations=(), run=self._runs.begin(plan))
 
     # What was learnt, and what a VM's owner wants.
 
@@ -322,7 +351,7 @@ class Controller:
         self._tell_host(found.host, f"policy of {found.name} changed")
         return find_vm(await self.scan(), found.id)
 
-    # Migrations and drains.
+    # Migrations and runs.
 
     def migrations(self, *, limit: int, before: MigrationId | None = None) -> tuple[Migration, ...]:
         """The newest migrations, newest first; older than ``before``. Raises: UnknownMigration."""
@@ -351,17 +380,17 @@ class Controller:
         """
         return self._migrations.resolve(migration_id)
 
-    def drains(self, *, limit: int) -> tuple[DrainView, ...]:
-        """The newest drains, newest first."""
-        return self._drains.newest(limit=limit)
+    def runs(self, *, limit: int) -> tuple[RunView, ...]:
+        """The newest runs, newest first."""
+        return self._runs.newest(limit=limit)
 
-    def drain(self, drain_id: DrainId) -> DrainView:
+    def run(self, run_id: RunId) -> RunView:
         """Return one. Raises: UnknownPlan."""
-        return self._drains.get(drain_id)
+        return self._runs.get(run_id)
 
-    async def cancel_drain(self, drain_id: DrainId) -> DrainView:
+    async def cancel_run(self, run_id: RunId) -> RunView:
         """Start no more moves and cancel those in flight. Raises: UnknownPlan, Refused."""
-        return self._drains.cancel(drain_id)
+        return self._runs.cancel(run_id)
 
     def watch(self, after: int | None = None) -> AsyncIterator[Notice]:
         """Yield every notice after that number, or from now on."""

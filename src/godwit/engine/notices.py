@@ -13,8 +13,8 @@ from enum import Enum
 from typing import Final
 
 from godwit.core.migration import Migration
-from godwit.core.model import DrainId, HostName, Progress
-from godwit.engine.views import DrainView
+from godwit.core.model import HostName, Progress, RunId
+from godwit.engine.views import RunView
 
 __all__ = ["Notice", "NoticeKind", "Notices"]
 
@@ -30,7 +30,7 @@ class NoticeKind(Enum):
     #: New statistics of a running migration; ``migration`` and ``progress`` are set.
     PROGRESS = "progress"
     #: A drain made a step; ``drain`` is its new value.
-    DRAIN = "drain"
+    RUN = "run"
     #: The inventory or a host's maintenance changed; ``host`` is set.
     HOST = "host"
     #: Notices were lost: read the state anew.
@@ -47,8 +47,8 @@ class Notice:
     text: str = ""
     migration: Migration | None = None
     progress: Progress | None = None
-    drain: DrainView | None = None
-    drain_id: DrainId | None = None
+    run: RunView | None = None
+    run_id: RunId | None = None
     host: HostName | None = None
 
 
@@ -74,7 +74,7 @@ class Notices:
         text: str = "",
         migration: Migration | None = None,
         progress: Progress | None = None,
-        drain: DrainView | None = None,
+        run: RunView | None = None,
         host: HostName | None = None,
     ) -> None:
         """Number a notice, keep it and wake every reader."""
@@ -85,8 +85,8 @@ class Notices:
             text=text,
             migration=migration,
             progress=progress,
-            drain=drain,
-            drain_id=drain.id if drain else None,
+            run=run,
+            run_id=run.id if run else None,
             host=host,
         )
         self._next += 1

@@ -13,9 +13,15 @@ from godwit.core.errors import HostUnreachable
 from godwit.core.model import Cluster, HostName, Vm
 from godwit.core.plan import Plan
 from godwit.core.planner import (
+    Drain,
+    Evacuate,
+    Mix,
     PauseSettings,
-    drain_outlook,
-    place_drain,
+    Place,
+    PlanRequest,
+    PlanSettings,
+    move_outlook,
+    place_request,
     plan_migration,
 )
 from godwit.core.timetable import with_times
@@ -50,31 +56,44 @@ class Planning:
             plan = plan_migration(seen, vm, destination=destination, settings=settings)
         return replace(plan, notes=(*plan.notes, *notes))
 
-    async def drain(
-        self, host: HostName, *, parallel: int, settings: PauseSettings, measure: bool
+    async def request(
+        self,
+        asked: PlanRequest,
+        settings: PlanSettings,
+        *,
+        measure: bool,
+        limit_s: float,
+        seed: int,
     ) -> Plan:
-        """Plan to empty a host. Raises: HostUnreachable."""
+        """Plan what is asked for, with times. VMs may be named in place of their ids.
+
+        Raises: HostUnreachable, UnknownVm, Refused.
+        """
         cluster = await self._observer.scan()
-        observed = cluster.host(host)
-        if not observed.is_known:
-            raise HostUnreachable(
-                f"{host} does not answer, so it can't be drained",
-                evidence=observed.unreachable,
-                remedy="A drain needs a live host. What its VMs do is unknown.",
-            )
-        place = partial(place_drain, cluster, host, parallel=parallel, settings=settings)
+        asked = _with_ids(cluster, asked)
+        for host in _to_be_emptied(asked):
+            _refuse_silent(cluster, host)
+        place = partial(
+            place_request,
+            cluster,
+            asked,
+            settings,
+            clock=self._clock.monotonic_s,
+            limit_s=limit_s,
+            seed=seed,
+        )
         plan = await self._clock.spend(place)
         notes: tuple[str, ...] = ()
         if measure:
-            leaving = {move.vm for move in plan.moves}
-            moving = [vm for vm in cluster.vms_on(host) if vm.id in leaving]
-            cluster, notes = await self._look_closer(cluster, moving)
+            moving = {move.vm for move in plan.moves}
+            there = [vm for vm in cluster.vms if vm.id in moving]
+            cluster, notes = await self._look_closer(cluster, there)
         moves = []
         for move in plan.moves:
-            moves.append(drain_outlook(cluster, plan, move))
+            moves.append(move_outlook(cluster, plan, move))
             await asyncio.sleep(0)
         outlook = replace(plan, moves=tuple(moves))
-        timed = await self._clock.spend(partial(with_times, cluster, outlook, settings))
+        timed = await self._clock.spend(partial(with_times, cluster, outlook, settings.pause))
         return replace(timed, notes=(*timed.notes, *notes))
 
     async def _look_closer(
@@ -83,3 +102,40 @@ class Planning:
         """Measure these VMs where that is due; return the cluster with what is known then."""
         notes = await self._measuring.refresh(vms)
         return replace(cluster, known=self._observer.known_of(cluster.vms)), notes
+
+
+def _parts(asked: PlanRequest) -> tuple[PlanRequest, ...]:
+    return asked.requests if isinstance(asked, Mix) else (asked,)
+
+
+def _with_ids(cluster: Cluster, asked: PlanRequest) -> PlanRequest:
+    """The request with the id of each VM that it names. Raises: UnknownVm, Refused."""
+    if isinstance(asked, Place):
+        return replace(asked, vm=find_vm(cluster, asked.vm).id)
+    if isinstance(asked, Mix):
+        parts = tuple(
+            replace(one, vm=find_vm(cluster, one.vm).id) if isinstance(one, Place) else one
+            for one in asked.requests
+        )
+        return replace(asked, requests=parts)
+    return asked
+
+
+def _to_be_emptied(asked: PlanRequest) -> tuple[HostName, ...]:
+    found: list[HostName] = []
+    for one in _parts(asked):
+        if isinstance(one, Drain):
+            found += one.hosts
+        elif isinstance(one, Evacuate):
+            found.append(one.host)
+    return tuple(found)
+
+
+def _refuse_silent(cluster: Cluster, host: HostName) -> None:
+    observed = cluster.host(host)
+    if not observed.is_known:
+        raise HostUnreachable(
+            f"{host} does not answer, so its VMs can't be moved away",
+            evidence=observed.unreachable,
+            remedy="Moving VMs needs a live host. What its VMs do is unknown.",
+        )

@@ -9,26 +9,26 @@ from godwit.core.migration import Migration
 from godwit.core.model import (
     Calibration,
     Cluster,
-    DrainId,
     HostName,
     MigrationId,
     PathKey,
     PathKnowledge,
+    RunId,
     Vm,
     VmKnowledge,
 )
 from godwit.core.plan import Choice, Plan
 
-__all__ = ["Acceptance", "DrainState", "DrainView", "VmInsight"]
+__all__ = ["Acceptance", "RunState", "RunView", "VmInsight"]
 
 
-class DrainState(Enum):
-    """Where a drain is."""
+class RunState(Enum):
+    """Where a plan is that is carried out."""
 
     RUNNING = "running"
-    #: Every VM of the plan left the host.
-    EMPTIED = "emptied"
-    #: It ended with VMs still on the host; each has its reason.
+    #: Every move of the plan was made, and no VM was left out.
+    DONE = "done"
+    #: It ended with VMs that were not moved; each has its reason.
     PARTLY = "partly"
     CANCELLED = "cancelled"
     #: The controller ended while it ran. Its migrations in flight were adopted; ask for it again.
@@ -36,17 +36,17 @@ class DrainState(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DrainView:
-    """A drain: its plan, and its migrations so far in the order in which they started.
+class RunView:
+    """A plan that is carried out, and its migrations so far in the order in which they started.
 
     Several migrations of one VM are attempts; the last one counts. ``remaining`` are the VMs
     that are still to be moved; ``given_up`` are moves that were never tried, each with its reason.
     """
 
-    id: DrainId
+    id: RunId
     plan: Plan
-    host: HostName
-    state: DrainState
+    host: HostName | None
+    state: RunState
     accepted_at_s: float
     ended_at_s: float | None
     migrations: tuple[Migration, ...]
@@ -56,11 +56,11 @@ class DrainView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Acceptance:
-    """What accepting a plan set going: its migrations, or a drain that starts them one by one."""
+    """What accepting a plan set going: one migration, or a run that starts its moves one by one."""
 
     plan: Plan
     migrations: tuple[MigrationId, ...]
-    drain: DrainId | None
+    run: RunId | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

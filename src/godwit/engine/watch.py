@@ -143,7 +143,7 @@ class Watch:
             call.cancel()
         self._tracing.flush()
         # The last statistics come as an event, often just after the call.
-        await self._drain_inbox()
+        await self._run_inbox()
 
     async def follow_adopted(self) -> None:
         """Watch a migration that no call of ours waits for, until its job has gone."""
@@ -162,7 +162,7 @@ class Watch:
         if self._record.phase in _LIVE:
             self._record.write(CallEnded(at_s=self._record.now_s(), outcome=CallOutcome.UNKNOWN))
         self._tracing.flush()
-        await self._drain_inbox()
+        await self._run_inbox()
 
     async def _take_what_was_told(self) -> None:
         """Hear of a stop of the vCPUs that came before the end of the call.
@@ -200,7 +200,7 @@ class Watch:
                 await self._poll()
             await self._check_limits()
 
-    async def _drain_inbox(self) -> None:
+    async def _run_inbox(self) -> None:
         if self._record.phase in _NO_WAY_BACK:
             return  # more is to come, and to be heard
         deadline_s = self._clock.monotonic_s() + 1.0

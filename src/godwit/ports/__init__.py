@@ -22,7 +22,7 @@ from godwit.ports.keeping import (
     Journal,
     KnowledgeStore,
     Store,
-    StoredDrain,
+    StoredRun,
 )
 from godwit.ports.surroundings import (
     Clock,
@@ -60,6 +60,6 @@ __all__ = [
     "RecordKeeper",
     "RepairAction",
     "Store",
-    "StoredDrain",
+    "StoredRun",
     "UpstreamTable",
 ]

@@ -8,7 +8,6 @@ from godwit.core.conductor import GivenUp
 from godwit.core.migration import Accepted, Event
 from godwit.core.model import (
     Calibration,
-    DrainId,
     HostName,
     HostRecord,
     Knowledge,
@@ -16,6 +15,7 @@ from godwit.core.model import (
     PathKey,
     PathKnowledge,
     PlanId,
+    RunId,
     Score,
     VmId,
     VmKnowledge,
@@ -26,20 +26,21 @@ __all__ = [
     "Journal",
     "KnowledgeStore",
     "Store",
-    "StoredDrain",
+    "StoredRun",
 ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StoredDrain:
-    """A drain that was accepted, and what became of it; it runs while ``ended_at_s`` is None.
+class StoredRun:
+    """A plan that was accepted, and what became of it; it runs while ``ended_at_s`` is None.
 
-    ``given_up`` are moves that were never tried, because what they need did not come to be.
+    ``host`` is the one that is to be emptied, where it is one. ``given_up`` are moves that were
+    never tried, because what they need did not come to be.
     """
 
-    id: DrainId
+    id: RunId
     plan: PlanId
-    host: HostName
+    host: HostName | None
     accepted_at_s: float
     ended_at_s: float | None = None
     cancelled: bool = False
@@ -82,12 +83,12 @@ class Store(Protocol):
         """Return a plan. Raises: UnknownPlan."""
         ...
 
-    def put_drain(self, drain: StoredDrain) -> None:
-        """Add or replace a drain."""
+    def put_run(self, run: StoredRun) -> None:
+        """Add or replace a run."""
         ...
 
-    def drains(self, *, limit: int) -> tuple[StoredDrain, ...]:
-        """The newest drains, newest first."""
+    def runs(self, *, limit: int) -> tuple[StoredRun, ...]:
+        """The newest runs, newest first."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""What survives the controller, in SQLite: inventory, plans, drains, journal, and what was learnt.
+"""What survives the controller, in SQLite: inventory, plans, runs, journal, and what was learnt.
 
 One database file and one lock file in one directory. It implements the protocols of
 ``godwit.ports.keeping`` and judges nothing: what a row means is decided by the core.

@@ -1,4 +1,4 @@
-"""The inventory, the plans, the drains and the generation of the cluster, in SQLite.
+"""The inventory, the plans, the runs and the generation of the cluster, in SQLite.
 
 The journal of the migrations stands apart, in ``journal``.
 """
@@ -13,10 +13,10 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 from godwit.core.errors import UnknownHost, UnknownPlan
 from godwit.core.model import HostName, HostRecord, PlanId
 from godwit.core.plan import Plan
-from godwit.ports import StoredDrain
+from godwit.ports import StoredRun
 from godwit.store.codec import decode, encode
 from godwit.store.database import Database
-from godwit.store.schema import GENERATION, drains, hosts, meta, migrations, plans
+from godwit.store.schema import GENERATION, hosts, meta, migrations, plans, runs
 
 __all__ = ["SqlStore"]
 
@@ -95,9 +95,9 @@ class SqlStore:
             raise UnknownPlan(f"there is no plan {plan_id!r}", remedy="Make a new one.")
         return decode(Plan, payload)
 
-    def put_drain(self, drain: StoredDrain) -> None:
-        """Add or replace a drain; its plan must have been added before."""
-        row = upsert(drains).values(id=drain.id, plan=drain.plan, payload=encode(drain))
+    def put_run(self, run: StoredRun) -> None:
+        """Add or replace a run; its plan must have been added before."""
+        row = upsert(runs).values(id=run.id, plan=run.plan, payload=encode(run))
         with self._database.transaction() as connection:
             connection.execute(
                 row.on_conflict_do_update(
@@ -106,12 +106,12 @@ class SqlStore:
                 )
             )
 
-    def drains(self, *, limit: int) -> tuple[StoredDrain, ...]:
-        """The newest drains, newest first."""
-        query = select(drains.c.payload).order_by(drains.c.number.desc()).limit(limit)
+    def runs(self, *, limit: int) -> tuple[StoredRun, ...]:
+        """The newest runs, newest first."""
+        query = select(runs.c.payload).order_by(runs.c.number.desc()).limit(limit)
         with self._database.transaction() as connection:
             payloads = connection.scalars(query).all()
-        return tuple(decode(StoredDrain, payload) for payload in payloads)
+        return tuple(decode(StoredRun, payload) for payload in payloads)
 
 
 def _free_id(connection: Connection) -> PlanId:
@@ -128,6 +128,6 @@ def _forget_old_plans(connection: Connection) -> None:
         delete(plans).where(
             plans.c.number.not_in(newest),
             plans.c.id.not_in(select(migrations.c.plan)),
-            plans.c.id.not_in(select(drains.c.plan)),
+            plans.c.id.not_in(select(runs.c.plan)),
         )
     )

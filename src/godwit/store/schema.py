@@ -28,7 +28,6 @@ __all__ = [
     "TRIGGERS",
     "VERSION",
     "calibration",
-    "drains",
     "hosts",
     "journal",
     "meta",
@@ -36,12 +35,13 @@ __all__ = [
     "path_knowledge",
     "plans",
     "revisions",
+    "runs",
     "scores",
     "vm_knowledge",
 ]
 
 #: Grows with every change of the tables; each has its step in ``upgrades``.
-SCHEMA_VERSION: Final = 2
+SCHEMA_VERSION: Final = 3
 
 #: The keys of ``meta``.
 VERSION: Final = "schema_version"
@@ -84,8 +84,8 @@ plans: Final = Table(
     sqlite_autoincrement=True,
 )
 
-drains: Final = Table(
-    "drains",
+runs: Final = Table(
+    "runs",
     METADATA,
     Column("number", Integer, primary_key=True),
     Column("id", Text, nullable=False, unique=True),

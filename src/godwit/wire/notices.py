@@ -2,9 +2,9 @@
 
 from typing import Final, Literal
 
-from godwit.wire.drains import Drain
 from godwit.wire.hosts import HostRecord
 from godwit.wire.migrations import Migration, Progress
+from godwit.wire.runs import Run
 from godwit.wire.shape import Reply
 
 __all__ = ["HEARTBEAT_S", "Notice", "Status", "Version"]
@@ -18,11 +18,11 @@ class Notice(Reply):
 
     number: int
     at_s: float
-    kind: Literal["migration", "progress", "drain", "host", "reset"]
+    kind: Literal["migration", "progress", "run", "host", "reset"]
     text: str = ""
     migration: Migration | None = None
     progress: Progress | None = None
-    drain: Drain | None = None
+    run: Run | None = None
     host: str | None = None
 
 
@@ -34,7 +34,7 @@ class Status(Reply):
     last_notice: int
     hosts: tuple[HostRecord, ...]
     migrations: tuple[Migration, ...]
-    drains: tuple[Drain, ...]
+    runs: tuple[Run, ...]
 
 
 class Version(Reply):

@@ -1,11 +1,9 @@
-"""Plans on the wire: what is asked for, and what would be done."""
+"""Plans on the wire: what would be done, what it is worth, and why."""
 
-from typing import Annotated, Final, Literal
-
-from pydantic import Field
+from typing import Literal
 
 from godwit.core import plan as core
-from godwit.core.planner import PauseSettings
+from godwit.core import worth as core_worth
 from godwit.wire.choices import Choice, Refusal, choice_to_wire, refusal_to_wire
 from godwit.wire.recipes import (
     Alternative,
@@ -15,55 +13,88 @@ from godwit.wire.recipes import (
     forecast_to_wire,
     recipe_to_wire,
 )
-from godwit.wire.shape import Reply, Request
+from godwit.wire.shape import Reply
 from godwit.wire.timed import TimedPlan, timed_to_wire
 
 __all__ = [
     "Acceptance",
-    "DrainRequest",
-    "MigrateRequest",
+    "Gain",
+    "Instead",
     "Move",
+    "MovePrice",
     "Plan",
-    "PlanRequest",
+    "PlanKind",
+    "Term",
     "Unplaced",
+    "Worth",
     "move_to_wire",
-    "pause_settings_from_wire",
     "plan_to_wire",
 ]
 
-#: More moves at once than this share one link to nobody's good.
-PARALLEL_MAX: Final = 64
+PlanKind = Literal[
+    "migrate",
+    "drain",
+    "balance",
+    "evacuate",
+    "restore",
+    "consolidate",
+    "place",
+    "repair",
+    "mix",
+]
 
 
-class _Asked(Request):
-    """What every plan can be asked for.
+class Term(Reply):
+    """One term of the objective: ``points`` for each of what it counts, before and after the plan.
 
-    ``measure`` permits to watch for some seconds how a VM writes its memory, where that is not
-    known; without, the forecast is wider.
+    ``gain`` is in points, below zero where the plan costs by it. No plan at all could bring it
+    below ``bound``; null where that is not known.
     """
 
-    pause_max_s: Annotated[float, Field(gt=0, le=3600)] | None = None
-    bandwidth_bytes_per_s: Annotated[float, Field(gt=0)] | None = None
-    measure: bool = True
+    name: str
+    counts: str
+    points: float
+    before: float
+    after: float
+    gain: float
+    bound: float | None
 
 
-class MigrateRequest(_Asked):
-    """Move one VM, to ``destination`` or to the best host."""
+class Gain(Reply):
+    """What a move gains by one term, in points."""
 
-    kind: Literal["migrate"] = "migrate"
-    vm: Annotated[str, Field(min_length=1)]
-    destination: Annotated[str, Field(min_length=1)] | None = None
-
-
-class DrainRequest(_Asked):
-    """Empty a host, at most ``parallel`` moves at once."""
-
-    kind: Literal["drain"] = "drain"
-    host: Annotated[str, Field(min_length=1)]
-    parallel: Annotated[int, Field(ge=1, le=PARALLEL_MAX)] = 1
+    term: str
+    points: float
 
 
-PlanRequest = Annotated[MigrateRequest | DrainRequest, Field(discriminator="kind")]
+class MovePrice(Reply):
+    """What a move costs: ``points`` is all of it in the objective.
+
+    ``pause_risk_fraction`` is how likely it is not to keep its promise.
+    """
+
+    time_s: float
+    sent_bytes: float
+    pause_risk_fraction: float
+    points: float
+
+
+class Instead(Reply):
+    """Another host that the VM could have gone to, and the points that the move had gained."""
+
+    host: str
+    gain: float
+    why: str
+
+
+class Worth(Reply):
+    """What a move gains in its turn and costs; ``instead`` has the next best hosts."""
+
+    gains: tuple[Gain, ...]
+    gain: float
+    price: MovePrice
+    why_vm: str
+    instead: tuple[Instead, ...]
 
 
 class Move(Reply):
@@ -85,6 +116,7 @@ class Move(Reply):
     forecast: Forecast | None = None
     recipe_reason: str = ""
     alternatives: tuple[Alternative, ...] = ()
+    worth: Worth | None = None
 
 
 class Unplaced(Reply):
@@ -100,11 +132,13 @@ class Plan(Reply):
     """Moves in the order in which they start, at most ``parallel`` at once.
 
     ``timed`` has the times of each of them, at the same place in its own row; null for a single
-    migration.
+    migration. ``leaving`` are the hosts that are to be emptied, ``host`` the one where it is one.
+    ``terms`` are those of the objective, and ``gain`` their sum in points, with the price of all
+    moves taken off. ``reasons`` say why no more is moved, or nothing.
     """
 
     id: str
-    kind: Literal["migrate", "drain"]
+    kind: PlanKind
     generation: int
     made_at_s: float
     moves: tuple[Move, ...]
@@ -113,32 +147,30 @@ class Plan(Reply):
     parallel: int
     notes: tuple[str, ...]
     timed: TimedPlan | None = None
+    leaving: tuple[str, ...] = ()
+    terms: tuple[Term, ...] = ()
+    gain: float = 0.0
+    reasons: tuple[str, ...] = ()
+    deadline_s: float | None = None
 
 
 class Acceptance(Reply):
-    """What accepting a plan set going.
+    """What accepting a plan set going: one migration, or a run that carries all moves out.
 
     ``last_notice`` was read before anything started: watching after it misses nothing.
     """
 
     plan: str
     migrations: tuple[str, ...]
-    drain: str | None
+    run: str | None
     last_notice: int
-
-
-def pause_settings_from_wire(asked: MigrateRequest | DrainRequest) -> PauseSettings:
-    """Take the settings of the pause and of the bandwidth out of a request."""
-    return PauseSettings(
-        pause_max_s=asked.pause_max_s, bandwidth_bytes_per_s=asked.bandwidth_bytes_per_s
-    )
 
 
 def plan_to_wire(plan: core.Plan) -> Plan:
     """Convert a plan."""
     return Plan(
         id=plan.id,
-        kind="drain" if plan.kind is core.PlanKind.DRAIN else "migrate",
+        kind=plan.kind.value,
         generation=plan.generation,
         made_at_s=plan.made_at_s,
         moves=tuple(move_to_wire(one) for one in plan.moves),
@@ -147,6 +179,23 @@ def plan_to_wire(plan: core.Plan) -> Plan:
         parallel=plan.parallel,
         notes=plan.notes,
         timed=timed_to_wire(plan.timed) if plan.timed is not None else None,
+        leaving=plan.leaving,
+        terms=tuple(_term(one) for one in plan.terms),
+        gain=plan.gain,
+        reasons=plan.reasons,
+        deadline_s=plan.deadline_s,
+    )
+
+
+def _term(term: core_worth.Term) -> Term:
+    return Term(
+        name=term.name,
+        counts=term.counts,
+        points=term.points,
+        before=term.before,
+        after=term.after,
+        gain=term.gain,
+        bound=term.bound,
     )
 
 
@@ -166,6 +215,23 @@ def move_to_wire(move: core.Move) -> Move:
         forecast=forecast_to_wire(move.forecast),
         recipe_reason=move.recipe_reason,
         alternatives=tuple(alternative_to_wire(one) for one in move.alternatives),
+        worth=_worth(move.worth) if move.worth is not None else None,
+    )
+
+
+def _worth(worth: core_worth.Worth) -> Worth:
+    price = worth.price
+    return Worth(
+        gains=tuple(Gain(term=name, points=points) for name, points in worth.gains),
+        gain=worth.gain,
+        price=MovePrice(
+            time_s=price.time_s,
+            sent_bytes=price.sent_bytes,
+            pause_risk_fraction=price.pause_risk_fraction,
+            points=price.points,
+        ),
+        why_vm=worth.why_vm,
+        instead=tuple(Instead(host=one.host, gain=one.gain, why=one.why) for one in worth.instead),
     )
 
 

@@ -9,7 +9,7 @@ from godwit.core.migration import Phase
 from godwit.core.model import HostName
 from godwit.core.planner import PauseSettings
 from godwit.core.units import MIB
-from godwit.engine import DrainState, NoticeKind
+from godwit.engine import NoticeKind, RunState
 
 pytestmark = pytest.mark.lab
 
@@ -26,8 +26,8 @@ async def _drain(site, **wishes):
     )
     acceptance = await site.controller.accept(plan.id)
     async for notice in site.controller.watch():
-        view = site.controller.drain(acceptance.drain)
-        if view.state is not DrainState.RUNNING:
+        view = site.controller.run(acceptance.run)
+        if view.state is not RunState.RUNNING:
             return plan, view
         assert notice.kind is not NoticeKind.RESET
     raise AssertionError("the stream of notices ended")
@@ -44,7 +44,7 @@ async def test_drain_moves_what_can_move_and_leaves_the_rest_running(site, guest
 
     assert {one.vm_name for one in plan.unplaced} == {"stuck"}
     assert "local to h1" in plan.unplaced[0].refusals[0].why
-    assert view.state is DrainState.PARTLY
+    assert view.state is RunState.PARTLY
     assert view.remaining == ("stuck",)
     assert all(one.phase is Phase.DONE for one in view.migrations)
     assert lab.where("one") == "h3", "h2 holds its anti-affine partner"
@@ -57,7 +57,7 @@ async def test_drain_moves_what_can_move_and_leaves_the_rest_running(site, guest
 async def test_drained_host_takes_no_vm_until_it_is_undrained(site, guest, lab):
     guest("mover")
     _, view = await _drain(site)
-    assert view.state is DrainState.EMPTIED
+    assert view.state is RunState.DONE
 
     plan = await site.controller.plan_migration("mover", destination=None, settings=PauseSettings())
     assert plan.moves[0].destination != H1
@@ -96,7 +96,7 @@ async def test_drain_with_anti_affinity_into_tight_hosts_keeps_its_order_and_its
     assert plan.timed.stuck == ()
     assert plan.timed.lower_bound_s <= plan.timed.makespan_s.likely
     assert [one.vm for one in plan.timed.moves] == [one.vm for one in plan.moves]
-    assert view.state is DrainState.EMPTIED
+    assert view.state is RunState.DONE
     assert view.given_up == ()
     assert [one.phase for one in view.migrations] == [Phase.DONE] * 3
     assert lab.where("large") == "h3", "h2 holds its anti-affine partner"

@@ -53,18 +53,18 @@ from godwit.core.migration import (
 )
 from godwit.core.model import (
     Cluster,
-    DrainId,
     Host,
     HostName,
     HostRecord,
     MigrationId,
     PlanId,
     Progress,
+    RunId,
 )
 from godwit.core.plan import Plan, PlanKind
 from godwit.core.planner import PauseSettings, plan_drain, plan_migration
 from godwit.core.timetable import with_times
-from godwit.engine import Acceptance, DrainState, DrainView, Notice, NoticeKind
+from godwit.engine import Acceptance, Notice, NoticeKind, RunState, RunView
 from godwit.engine.lookup import find_vm
 from godwit.engine.notices import Notices
 
@@ -117,7 +117,7 @@ class FakeController(Learnt):
     values: dict[MigrationId, Migration] = field(default_factory=dict)
     last_progress: dict[MigrationId, Progress] = field(default_factory=dict)
     acceptances: dict[PlanId, Acceptance] = field(default_factory=dict)
-    drain_views: dict[DrainId, DrainView] = field(default_factory=dict)
+    run_views: dict[RunId, RunView] = field(default_factory=dict)
     notices: Notices = field(default_factory=lambda: Notices(first_number=100))
     watchers: int = 0
     measured: list[bool] = field(default_factory=list)
@@ -234,7 +234,7 @@ class FakeController(Learnt):
             acceptance = await self._accept_drain(plan)
         else:
             ids = tuple(self._begin(plan, index) for index in range(len(plan.moves)))
-            acceptance = Acceptance(plan=plan, migrations=ids, drain=None)
+            acceptance = Acceptance(plan=plan, migrations=ids, run=None)
             for one in ids:
                 self.tasks.append(asyncio.create_task(self._walk(one)))
         self.acceptances[plan_id] = acceptance
@@ -243,19 +243,19 @@ class FakeController(Learnt):
     async def _accept_drain(self, plan: Plan) -> Acceptance:
         assert plan.host is not None
         await self.set_maintenance(plan.host, on=True)
-        drain_id = DrainId(f"d-{len(self.drain_views):06x}")
-        self.drain_views[drain_id] = DrainView(
-            id=drain_id,
+        run_id = RunId(f"d-{len(self.run_views):06x}")
+        self.run_views[run_id] = RunView(
+            id=run_id,
             plan=plan,
             host=plan.host,
-            state=DrainState.RUNNING,
+            state=RunState.RUNNING,
             accepted_at_s=T0,
             ended_at_s=None,
             migrations=(),
             remaining=tuple(one.vm_name for one in (*plan.moves, *plan.unplaced)),
         )
-        self.tasks.append(asyncio.create_task(self._run_drain(drain_id)))
-        return Acceptance(plan=plan, migrations=(), drain=drain_id)
+        self.tasks.append(asyncio.create_task(self._run_plan(run_id)))
+        return Acceptance(plan=plan, migrations=(), run=run_id)
 
     def _begin(self, plan: Plan, index: int) -> MigrationId:
         migration_id = MigrationId(f"m-{len(self.lives):06x}")
@@ -323,27 +323,27 @@ class FakeController(Learnt):
         self.put(migration_id, found(Whereabouts.SOURCE))
         return True
 
-    async def _run_drain(self, drain_id: DrainId) -> None:
-        view = self.drain_views[drain_id]
+    async def _run_plan(self, run_id: RunId) -> None:
+        view = self.run_views[run_id]
         for index in range(len(view.plan.moves)):
             migration_id = self._begin(view.plan, index)
-            self._change_drain(drain_id, migration_id)
+            self._change_run(run_id, migration_id)
             await self._walk(migration_id)
-            self._change_drain(drain_id)
-            if self.drain_views[drain_id].state is DrainState.CANCELLED:
+            self._change_run(run_id)
+            if self.run_views[run_id].state is RunState.CANCELLED:
                 return
-        remaining = self.drain_views[drain_id].remaining
-        state = DrainState.PARTLY if remaining else DrainState.EMPTIED
-        self._change_drain(drain_id, state=state)
+        remaining = self.run_views[run_id].remaining
+        state = RunState.PARTLY if remaining else RunState.DONE
+        self._change_run(run_id, state=state)
 
-    def _change_drain(
+    def _change_run(
         self,
-        drain_id: DrainId,
+        run_id: RunId,
         started: MigrationId | None = None,
         *,
-        state: DrainState | None = None,
+        state: RunState | None = None,
     ) -> None:
-        view = self.drain_views[drain_id]
+        view = self.run_views[run_id]
         ids = [one.id for one in view.migrations] + ([started] if started else [])
         migrations = tuple(self.values[one] for one in ids)
         done = {one.move.vm_name for one in migrations if one.phase is Phase.DONE}
@@ -358,8 +358,8 @@ class FakeController(Learnt):
             state=state or view.state,
             ended_at_s=T0 + 20 if state else None,
         )
-        self.drain_views[drain_id] = view
-        self.notices.publish(NoticeKind.DRAIN, at_s=T0, drain=view, text=view.state.value)
+        self.run_views[run_id] = view
+        self.notices.publish(NoticeKind.RUN, at_s=T0, run=view, text=view.state.value)
 
     def migrations(self, *, limit: int, before: MigrationId | None = None) -> tuple[Migration, ...]:
         newest = list(reversed(self.values))
@@ -394,22 +394,22 @@ class FakeController(Learnt):
         )
         return self.values[migration_id]
 
-    def drains(self, *, limit: int) -> tuple[DrainView, ...]:
-        return tuple(reversed(self.drain_views.values()))[:limit]
+    def runs(self, *, limit: int) -> tuple[RunView, ...]:
+        return tuple(reversed(self.run_views.values()))[:limit]
 
-    def drain(self, drain_id: DrainId) -> DrainView:
-        if drain_id not in self.drain_views:
-            raise UnknownPlan(f"there is no drain {drain_id!r}", remedy="List them.")
-        return self.drain_views[drain_id]
+    def run(self, run_id: RunId) -> RunView:
+        if run_id not in self.run_views:
+            raise UnknownPlan(f"there is no drain {run_id!r}", remedy="List them.")
+        return self.run_views[run_id]
 
-    async def cancel_drain(self, drain_id: DrainId) -> DrainView:
-        if self.drain(drain_id).state is not DrainState.RUNNING:
-            raise Refused(f"{drain_id} is over")
-        self._change_drain(drain_id, state=DrainState.CANCELLED)
-        for one in self.drain_views[drain_id].migrations:
+    async def cancel_run(self, run_id: RunId) -> RunView:
+        if self.run(run_id).state is not RunState.RUNNING:
+            raise Refused(f"{run_id} is over")
+        self._change_run(run_id, state=RunState.CANCELLED)
+        for one in self.run_views[run_id].migrations:
             if not self.values[one.id].is_ended:
                 await self.cancel(one.id)
-        return self.drain_views[drain_id]
+        return self.run_views[run_id]
 
     async def watch(self, after: int | None = None) -> AsyncIterator[Notice]:
         self.watchers += 1

@@ -18,7 +18,7 @@ def test_every_reference_in_the_document_leads_somewhere() -> None:
     document = openapi_document()
     wanted = set(re.findall(r'"#/components/schemas/([^"]+)"', json.dumps(document)))
     assert wanted <= set(document["components"]["schemas"])
-    assert {"Problem", "Notice", "MigrationDetail", "DrainDetail", "Cluster"} <= wanted | {"Notice"}
+    assert {"Problem", "Notice", "MigrationDetail", "RunDetail", "Cluster"} <= wanted | {"Notice"}
 
 
 def test_every_operation_has_a_name_a_summary_and_the_problem_body() -> None:

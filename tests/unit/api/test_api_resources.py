@@ -146,13 +146,13 @@ def test_a_drain_tells_what_moved_and_what_stays(http: httpx.Client) -> None:
     plan = http.post("/plans", json={"kind": "drain", "host": "kvm1", "parallel": 2}).json()
     assert [one["vm_name"] for one in plan["unplaced"]] == ["gpu1"]
     accepted = http.post(f"/plans/{plan['id']}/accept").json()
-    drain = _until(http, f"/drains/{accepted['drain']}", lambda one: one["is_ended"])
-    assert drain["state"] == "partly"
-    assert drain["remaining"] == drain["unplaced"] == ["gpu1"]
-    assert [one["phase"] for one in drain["migrations"]] == ["done", "done"]
-    assert drain["plan"]["id"] == plan["id"]
-    assert http.get("/drains").json()[0]["id"] == accepted["drain"]
-    assert http.post(f"/drains/{accepted['drain']}/cancel").status_code == 409
+    run = _until(http, f"/runs/{accepted['drain']}", lambda one: one["is_ended"])
+    assert run["state"] == "partly"
+    assert run["remaining"] == run["unplaced"] == ["gpu1"]
+    assert [one["phase"] for one in run["migrations"]] == ["done", "done"]
+    assert run["plan"]["id"] == plan["id"]
+    assert http.get("/runs").json()[0]["id"] == accepted["drain"]
+    assert http.post(f"/runs/{accepted['drain']}/cancel").status_code == 409
 
 
 def test_hosts_are_added_listed_put_into_maintenance_and_removed(http: httpx.Client) -> None:

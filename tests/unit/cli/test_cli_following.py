@@ -87,7 +87,7 @@ def test_an_interrupted_drain_says_what_its_end_means(godwit: CommandLine, copyi
         assert godwit("cancel", "d-000000").status in {0, 3}
         copying.controller.released.clear()
         copying.controller.acceptances.clear()
-        copying.controller.drain_views.clear()
+        copying.controller.run_views.clear()
 
 
 def test_an_abort_on_interrupt_stops_a_drain(godwit: CommandLine, copying: World) -> None:

@@ -13,7 +13,7 @@ from cli_fakes import CommandLine
 from godwit import wire
 from godwit.cli.options import Output
 from godwit.cli.screen import Screen
-from godwit.cli.views.migration import show_drain_outcome
+from godwit.cli.views.migration import show_run_outcome
 from godwit.cli.views.plan import show_plan
 from godwit.core.model import Cluster, HostName
 from godwit.core.plan import Plan
@@ -148,12 +148,12 @@ def test_a_move_that_was_given_up_is_told_with_its_cause(
     plan = wire.plan_to_wire(drained(of_three("web1", "web2"), 1))
     why = "kvm2 has no place for it until db has left: that failed"
     left = wire.GivenUp(vm="u", vm_name="web2", source="kvm1", destination="kvm2", why=why)
-    drain = wire.DrainDetail(
+    run = wire.RunDetail(
         id="d-1", plan_id="p-1", host="kvm1", state="partly", is_ended=True, accepted_at_s=0.0,
         ended_at_s=9.0, moves_planned=2, parallel=1, migrations=(), remaining=("web1", "web2"),
         unplaced=(), given_up=(left,), plan=plan, last_notice=1,
     )  # fmt: skip
-    show_drain_outcome(Screen(Output.TEXT), drain)
+    show_run_outcome(Screen(Output.TEXT), run)
     out = capsys.readouterr().out
     assert "web2 was not moved to kvm2: that move was not started. It runs on kvm1" in out
     assert f"Cause: {why}" in out

@@ -18,7 +18,7 @@ from godwit.cli.remaining import Gauge, left_words, time_left
 from godwit.cli.views.live import render_board
 from godwit.cli.words import outage_words, pause_words, steps_line
 
-_ACCEPTED = wire.Acceptance(plan="p-1", migrations=("m-1",), drain=None, last_notice=1)
+_ACCEPTED = wire.Acceptance(plan="p-1", migrations=("m-1",), run=None, last_notice=1)
 
 _RECIPE = wire.Recipe(
     pause_start_s=0.02, pause_max_s=0.3, bandwidth_bytes_per_s=None, link_bytes_per_s=None
@@ -172,14 +172,14 @@ def test_notices_of_others_are_not_ours() -> None:
     assert board.concerns(notice.model_copy(update={"migration": _migration()}))
 
 
-def _drain(**changes: object) -> wire.Drain:
+def _drain(**changes: object) -> wire.Run:
     fields = {
         "id": "d-1", "plan_id": "p-1", "host": "kvm1", "state": "running", "is_ended": False,
         "accepted_at_s": T0, "ended_at_s": None, "moves_planned": 3, "parallel": 2,
         "migrations": (), "unplaced": ("gpu1",),
         "remaining": ("web1", "web2", "web3", "gpu1"),
     }  # fmt: skip
-    return wire.Drain(**(fields | changes))  # type: ignore[arg-type]
+    return wire.Run(**(fields | changes))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -193,10 +193,10 @@ def _drain(**changes: object) -> wire.Drain:
 def test_a_drain_whose_places_all_wait_for_a_person_is_over(
     phases: tuple[str, ...], over: bool
 ) -> None:
-    acceptance = wire.Acceptance(plan="p-1", migrations=(), drain="d-1", last_notice=1)
+    acceptance = wire.Acceptance(plan="p-1", migrations=(), run="d-1", last_notice=1)
     board = Board(acceptance=acceptance)
     assert not board.is_over()
-    board.put_drain(_drain())
+    board.put_run(_drain())
     for number, phase in enumerate(phases):
         stuck = phase in {"split", "lost"}
         board.put(
@@ -208,9 +208,9 @@ def test_a_drain_whose_places_all_wait_for_a_person_is_over(
 
 @pytest.mark.parametrize("width", [60, 80, 120])
 def test_the_live_display_fits_and_shows_what_matters(width: int) -> None:
-    acceptance = wire.Acceptance(plan="p-1", migrations=(), drain="d-1", last_notice=1)
+    acceptance = wire.Acceptance(plan="p-1", migrations=(), run="d-1", last_notice=1)
     board = Board(acceptance=acceptance)
-    board.put_drain(_drain())
+    board.put_run(_drain())
     done = _migration(id="m-0", vm_name="web0", phase="done", is_ended=True)
     board.put(done, None)
     last = wire.round_to_wire(make_round(2, 120))

@@ -53,11 +53,11 @@ def test_the_whole_way_of_a_migration(client: Client, world: World) -> None:
 def test_the_whole_way_of_a_drain(client: Client) -> None:
     plan = client.make_plan(wire.DrainRequest(host="kvm1"))
     acceptance = client.accept(plan.id)
-    assert acceptance.drain is not None
+    assert acceptance.run is not None
     with closing(client.watch(acceptance.last_notice)) as notices:
-        next(one for one in notices if one.drain is not None and one.drain.is_ended)
-    assert client.drain(acceptance.drain).state == "partly"
-    assert client.drains()[0].id == acceptance.drain
+        next(one for one in notices if one.run is not None and one.run.is_ended)
+    assert client.run(acceptance.run).state == "partly"
+    assert client.runs()[0].id == acceptance.run
 
 
 def test_the_inventory_and_the_readings(client: Client) -> None:

@@ -47,7 +47,7 @@ class FakeDns:
                 await asyncio.sleep(3600)
             answer = self._answer(wire).to_wire()
             writer.write(len(answer).to_bytes(2, "big") + answer)
-            await writer.drain()
+            await writer.run()
         except asyncio.IncompleteReadError:
             pass
         finally:

@@ -152,7 +152,7 @@ class Heard:
                 text = "" if self.status == 204 else "the zone is locked"
                 more += f"content-length: {len(text)}\r\n"
                 writer.write(f"HTTP/1.1 {self.status} X\r\n{more}\r\n{text}".encode())
-                await writer.drain()
+                await writer.run()
         except (asyncio.IncompleteReadError, ConnectionResetError):
             pass
         finally:

@@ -135,10 +135,10 @@ class GatedStore(SqlStore):
         super().__init__(database)
         self._gate = gate
 
-    def put_drain(self, drain: Any) -> None:
-        self._gate.cross("before put_drain")
-        super().put_drain(drain)
-        self._gate.cross("after put_drain")
+    def put_run(self, run: Any) -> None:
+        self._gate.cross("before put_run")
+        super().put_run(run)
+        self._gate.cross("after put_run")
 
 
 class GatedHost:

@@ -14,7 +14,7 @@ from godwit.core.plan import Plan
 from godwit.core.planner import PauseSettings
 from godwit.core.timed import TimedPlan
 from godwit.core.units import GIB, MIB
-from godwit.engine import Controller, DrainState, auditing
+from godwit.engine import Controller, RunState, auditing
 from godwit.store import SqlStore
 from tests.unit.engine.stage import A, B, C, Stage, guest
 
@@ -44,7 +44,7 @@ def all_at_once(timed: TimedPlan) -> dict[str, object]:
 def assert_untouched(stage: Stage, controller: Controller) -> None:
     assert not stage.world.jobs
     assert controller.migrations(limit=10) == ()
-    assert controller.drains(limit=10) == ()
+    assert controller.runs(limit=10) == ()
     assert not any(one.in_maintenance for one in controller.host_records())
     assert not controller.is_busy
     assert stage.orders == []
@@ -83,7 +83,7 @@ async def test_it_is_the_audit_that_refuses(stage: Stage, monkeypatch: pytest.Mo
 
     accepted = await controller.accept(broken.id)
 
-    assert accepted.drain is not None
+    assert accepted.run is not None
     await stage.until(lambda: not controller.is_busy)
 
 
@@ -170,9 +170,9 @@ async def test_a_plan_that_still_holds_is_carried_out_although_the_world_moved(
 
     accepted = await controller.accept(plan.id)
 
-    assert accepted.drain is not None
+    assert accepted.run is not None
     await stage.until(lambda: not controller.is_busy)
-    assert controller.drain(accepted.drain).state is DrainState.EMPTIED
+    assert controller.run(accepted.run).state is RunState.DONE
 
 
 async def test_a_plan_of_an_older_godwit_is_stale(stage: Stage) -> None:

@@ -8,14 +8,14 @@ import asyncio
 from dataclasses import dataclass, field, replace
 
 from godwit.core.migration import Migration, Phase
-from godwit.core.model import DrainId, HostName, PlanId, VmId, VmPolicy
+from godwit.core.model import HostName, PlanId, RunId, VmId, VmPolicy
 from godwit.core.plan import Move, Plan
 from godwit.core.units import GIB, MIB
 from godwit.drivers.simulated import Point
-from godwit.engine import Controller, DrainState, DrainView
+from godwit.engine import Controller, RunState, RunView
 from godwit.engine.conducting import Conducting
-from godwit.engine.drains import view_of
-from godwit.ports import StoredDrain
+from godwit.engine.runs import view_of
+from godwit.ports import StoredRun
 from tests.unit.core.builders import moving
 from tests.unit.engine.stage import A, B, C, Stage, guest
 
@@ -202,11 +202,11 @@ async def test_the_view_of_a_drain_counts_every_part_of_a_way_and_tells_what_was
     stage.world.add_guest("b", guest("two"))
     carried = await planned(stage, one="b", two="a")
     stepping, straight, _ = (one.vm_name for one in carried.plan.moves)
-    stored = StoredDrain(
-        id=DrainId("d-1"), plan=PlanId("p-1"), host=A, accepted_at_s=0.0, ended_at_s=9.0
+    stored = StoredRun(
+        id=RunId("d-1"), plan=PlanId("p-1"), host=A, accepted_at_s=0.0, ended_at_s=9.0
     )
 
-    def view(migrations: list[Migration]) -> DrainView:
+    def view(migrations: list[Migration]) -> RunView:
         given_up = carried.conducting.given_up
         return view_of(
             replace(stored, given_up=given_up), carried.plan, tuple(migrations), running=False
@@ -219,7 +219,7 @@ async def test_the_view_of_a_drain_counts_every_part_of_a_way_and_tells_what_was
     assert view(done[:2]).remaining == (stepping,)
     assert view([done[1]]).remaining == (stepping,)
     assert view(done).remaining == ()
-    assert view(done).state is DrainState.EMPTIED
+    assert view(done).state is RunState.DONE
     assert straight not in view(done[:2]).remaining
 
 

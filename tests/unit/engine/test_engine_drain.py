@@ -6,11 +6,11 @@ import pytest
 
 from godwit.core.errors import HostUnreachable, Refused
 from godwit.core.migration import Phase
-from godwit.core.model import DrainId, HostName, VmId
+from godwit.core.model import HostName, RunId, VmId
 from godwit.core.planner import PauseSettings
 from godwit.core.units import GIB, MIB
 from godwit.drivers.simulated import Point
-from godwit.engine import Controller, DrainState, DrainView
+from godwit.engine import Controller, RunState, RunView
 from tests.unit.engine.stage import SETTLED, A, B, C, Gate, Killed, Stage, guest
 
 ASKED = PauseSettings()
@@ -23,17 +23,17 @@ def fill(stage: Stage, names: tuple[str, ...] = NAMES) -> None:
         stage.world.add_guest("a", guest(name, memory_bytes=(64 + 16 * number) * MIB))
 
 
-async def begin(controller: Controller, *, parallel: int = 2) -> DrainId:
+async def begin(controller: Controller, *, parallel: int = 2) -> RunId:
     plan = await controller.plan_drain(A, parallel=parallel, settings=ASKED)
     accepted = await controller.accept(plan.id)
-    assert accepted.drain is not None
+    assert accepted.run is not None
     assert accepted.migrations == ()
-    return accepted.drain
+    return accepted.run
 
 
-async def ended(stage: Stage, controller: Controller, drain: DrainId) -> DrainView:
-    await stage.until(lambda: controller.drain(drain).state is not DrainState.RUNNING, every_s=1.0)
-    return controller.drain(drain)
+async def ended(stage: Stage, controller: Controller, run: RunId) -> RunView:
+    await stage.until(lambda: controller.run(run).state is not RunState.RUNNING, every_s=1.0)
+    return controller.run(run)
 
 
 def assert_all_run(stage: Stage, names: tuple[str, ...] = NAMES) -> None:
@@ -51,16 +51,16 @@ async def test_a_drain_empties_its_host_with_never_more_moves_at_once_than_allow
 ) -> None:
     fill(stage)
     controller = await stage.start()
-    drain = await begin(controller, parallel=parallel)
+    run = await begin(controller, parallel=parallel)
     at_once: list[int] = []
     while controller.is_busy:
         at_once.append(len(stage.world.jobs))
         await asyncio.sleep(0.01)
 
-    view = controller.drain(drain)
+    view = controller.run(run)
 
     assert max(at_once) == parallel
-    assert view.state is DrainState.EMPTIED
+    assert view.state is RunState.DONE
     assert view.remaining == ()
     assert {one.phase for one in view.migrations} == {Phase.DONE}
     assert not stage.world.machines[A].copies
@@ -84,10 +84,10 @@ async def test_a_host_that_is_drained_takes_no_vms_while_it_is(stage: Stage) -> 
     fill(stage)
     controller = await stage.start()
 
-    drain = await begin(controller)
+    run = await begin(controller)
 
     assert (await controller.scan()).host(A).record.in_maintenance
-    await ended(stage, controller, drain)
+    await ended(stage, controller, run)
 
 
 async def test_a_vm_that_no_host_may_take_is_told_with_its_reason_and_runs_on(
@@ -102,7 +102,7 @@ async def test_a_vm_that_no_host_may_take_is_told_with_its_reason_and_runs_on(
 
     view = await ended(stage, controller, await begin(controller))
 
-    assert view.state is DrainState.PARTLY
+    assert view.state is RunState.PARTLY
     assert view.remaining == ("stuck",)
     stage.assert_runs_once("stuck", "a", pause_s=0.0)
     assert_all_run(stage, ("one", "two"))
@@ -125,7 +125,7 @@ async def test_a_move_that_failed_is_tried_on_another_host(stage: Stage) -> None
     assert again.forecast is not None
     assert again.forecast.made_at_s > plan.moves[0].forecast.made_at_s
     assert again.recipe == plan.moves[0].recipe
-    assert view.state is DrainState.EMPTIED
+    assert view.state is RunState.DONE
     assert_all_run(stage, ("one",))
 
 
@@ -141,11 +141,11 @@ async def test_a_move_that_fails_everywhere_is_reported_and_the_others_go_on(
     controller = await stage.start()
     plan = await controller.plan_drain(A, parallel=1, settings=PauseSettings(pause_max_s=0.1))
     accepted = await controller.accept(plan.id)
-    assert accepted.drain is not None
+    assert accepted.run is not None
 
-    view = await ended(stage, controller, accepted.drain)
+    view = await ended(stage, controller, accepted.run)
 
-    assert view.state is DrainState.PARTLY
+    assert view.state is RunState.PARTLY
     assert view.remaining == ("hot",)
     tried = [one.move.destination for one in view.migrations if one.move.vm_name == "hot"]
     assert sorted(tried) == [B, C]
@@ -157,15 +157,15 @@ async def test_preconditions_are_read_again_before_each_move(stage: Stage) -> No
     """A host that fills up meanwhile is not used, although the plan names it."""
     fill(stage)
     controller = await stage.start()
-    drain = await begin(controller, parallel=1)
+    run = await begin(controller, parallel=1)
     stage.world.machines[B].memory_bytes = 1 * GIB
 
-    view = await ended(stage, controller, drain)
+    view = await ended(stage, controller, run)
 
     broke = [one for one in view.migrations if one.phase is Phase.FAILED]
     assert broke
     assert all(one.failure and one.failure.code == "preconditions" for one in broke)
-    assert view.state is DrainState.EMPTIED
+    assert view.state is RunState.DONE
     assert {host for name in NAMES for host in _where(stage, name)} == {C}
     assert_all_run(stage)
 
@@ -174,13 +174,13 @@ async def test_a_vm_that_is_being_moved_by_hand_does_not_end_the_drain(stage: St
     fill(stage, ("one", "two"))
     stage.world.add_guest("a", guest("big", memory_bytes=2 * GIB))
     controller = await stage.start()
-    drain = await begin(controller, parallel=1)
+    run = await begin(controller, parallel=1)
     await stage.until(lambda: bool(stage.world.jobs))
-    (first,) = controller.drain(drain).migrations
+    (first,) = controller.run(run).migrations
     name = next(one for one in ("big", "two") if one != first.move.vm_name)
     by_hand = await stage.migrate(controller, name, to=C)
 
-    view = await ended(stage, controller, drain)
+    view = await ended(stage, controller, run)
 
     await stage.settled(controller, by_hand)
     assert view.ended_at_s is not None
@@ -192,16 +192,16 @@ async def test_a_vm_that_is_being_moved_by_hand_does_not_end_the_drain(stage: St
 async def test_a_destination_that_has_left_the_inventory_is_not_used(stage: Stage) -> None:
     fill(stage)
     controller = await stage.start()
-    drain = await begin(controller, parallel=1)
-    assert {move.destination for move in controller.drain(drain).plan.moves} == {B, C}
-    await stage.until(lambda: bool(controller.drain(drain).migrations))
-    (first,) = controller.drain(drain).migrations
+    run = await begin(controller, parallel=1)
+    assert {move.destination for move in controller.run(run).plan.moves} == {B, C}
+    await stage.until(lambda: bool(controller.run(run).migrations))
+    (first,) = controller.run(run).migrations
     leaves, stays = (B, C) if first.move.destination == C else (C, B)
     await controller.remove_host(leaves)
 
-    view = await ended(stage, controller, drain)
+    view = await ended(stage, controller, run)
 
-    assert view.state is DrainState.EMPTIED
+    assert view.state is RunState.DONE
     assert {host for name in NAMES for host in _where(stage, name)} == {stays}
     assert_all_run(stage)
 
@@ -211,19 +211,19 @@ async def test_a_cancelled_drain_starts_no_more_and_cancels_what_is_in_flight(
 ) -> None:
     fill(stage)
     controller = await stage.start()
-    drain = await begin(controller, parallel=2)
+    run = await begin(controller, parallel=2)
     await stage.until(lambda: len(stage.world.jobs) == 2)
     await asyncio.sleep(0.3)
 
-    await controller.cancel_drain(drain)
-    view = await ended(stage, controller, drain)
+    await controller.cancel_run(run)
+    view = await ended(stage, controller, run)
 
-    assert view.state is DrainState.CANCELLED
+    assert view.state is RunState.CANCELLED
     assert {one.phase for one in view.migrations} == {Phase.CANCELLED}
     assert len(view.migrations) == 2
     assert [one.name for one in controller.host_records() if one.in_maintenance] == [A]
     with pytest.raises(Refused, match="is over"):
-        await controller.cancel_drain(drain)
+        await controller.cancel_run(run)
     assert_all_run(stage)
     assert all(_where(stage, name) == {A} for name in NAMES)
 
@@ -244,9 +244,9 @@ async def test_a_drain_is_accepted_once_and_a_host_is_drained_once_at_a_time(
     with pytest.raises(Refused):
         await controller.accept(third.id)
 
-    assert again.drain == first.drain
-    assert first.drain is not None
-    assert (await ended(stage, controller, first.drain)).state is DrainState.EMPTIED
+    assert again.run == first.run
+    assert first.run is not None
+    assert (await ended(stage, controller, first.run)).state is RunState.DONE
 
 
 async def test_a_host_that_does_not_answer_is_not_drained(stage: Stage) -> None:
@@ -263,23 +263,23 @@ async def test_a_drain_whose_controller_died_is_shown_as_interrupted_and_its_mov
 ) -> None:
     fill(stage)
     controller = await stage.start()
-    drain = await begin(controller, parallel=2)
+    run = await begin(controller, parallel=2)
     await stage.until(lambda: len(stage.world.jobs) == 2)
     await asyncio.sleep(0.3)
     await stage.kill()
 
     controller = await stage.start()
-    assert controller.drain(drain).state is DrainState.INTERRUPTED
-    assert controller.drain(drain).ended_at_s is not None
+    assert controller.run(run).state is RunState.INTERRUPTED
+    assert controller.run(run).ended_at_s is not None
     await stage.until(lambda: not controller.is_busy)
 
-    view = controller.drain(drain)
+    view = controller.run(run)
     assert [one.phase for one in view.migrations] == [Phase.DONE, Phase.DONE]
     assert len(view.remaining) == 4
     assert [one.name for one in controller.host_records() if one.in_maintenance] == [A]
     assert_all_run(stage)
     again = await ended(stage, controller, await begin(controller))
-    assert again.state is DrainState.EMPTIED
+    assert again.state is RunState.DONE
     assert_all_run(stage)
 
 
@@ -305,7 +305,7 @@ async def test_a_drain_may_lose_its_controller_at_any_crossing(stage: Stage, num
     for one in controller.migrations(limit=20):
         assert one.phase in SETTLED
         stage.assert_ended_well(one)
-    assert all(one.state is not DrainState.RUNNING for one in controller.drains(limit=5))
+    assert all(one.state is not RunState.RUNNING for one in controller.runs(limit=5))
     assert_all_run(stage, ("one", "two", "three"))
 
 
@@ -316,7 +316,7 @@ async def test_a_destination_that_dies_in_a_drain_costs_no_guest(stage: Stage) -
 
     view = await ended(stage, controller, await begin(controller, parallel=2))
 
-    assert view.state is DrainState.EMPTIED
+    assert view.state is RunState.DONE
     assert {host for name in NAMES for host in _where(stage, name)} == {C}
     assert_all_run(stage)
 
@@ -335,13 +335,13 @@ async def test_a_migration_in_doubt_does_not_keep_the_others_waiting_for_ever(
     stage.world.at(Point.SWITCH, lambda: stage.world.power_off(first.destination), vm=first.vm)
 
     accepted = await controller.accept(plan.id)
-    assert accepted.drain is not None
-    view = await ended(stage, controller, accepted.drain)
+    assert accepted.run is not None
+    view = await ended(stage, controller, accepted.run)
 
     last = {one.move.vm: one.phase for one in view.migrations}
     assert last[first.vm] is not Phase.DONE
     assert last[second.vm] is Phase.DONE
-    assert view.state is DrainState.PARTLY
+    assert view.state is RunState.PARTLY
     assert first.vm_name in view.remaining
 
 
@@ -350,7 +350,7 @@ async def test_a_host_of_a_running_drain_is_not_removed_and_a_broken_drain_has_a
 ) -> None:
     fill(stage, NAMES[:2])
     controller = await stage.start()
-    drain = await begin(controller, parallel=1)
+    run = await begin(controller, parallel=1)
 
     with pytest.raises(Refused, match="can't be removed now"):
         await controller.remove_host(A)
@@ -358,10 +358,10 @@ async def test_a_host_of_a_running_drain_is_not_removed_and_a_broken_drain_has_a
     def broken(*_: object, **__: object) -> None:
         raise RuntimeError("a fault of ours")
 
-    monkeypatch.setattr(controller._drains._runs[drain]._conducting, "_start", broken)
-    view = await ended(stage, controller, drain)
+    monkeypatch.setattr(controller._runs._runs[run]._conducting, "_start", broken)
+    view = await ended(stage, controller, run)
 
-    assert view.state is DrainState.INTERRUPTED
+    assert view.state is RunState.INTERRUPTED
     assert_all_run(stage, NAMES[:2])
 
 
@@ -370,8 +370,8 @@ async def test_a_fault_in_one_move_leaves_no_other_behind_a_drain_that_is_over(
 ) -> None:
     fill(stage, NAMES[:3])
     controller = await stage.start()
-    drain = await begin(controller, parallel=1)
-    run = controller._drains._runs[drain]._conducting
+    run = await begin(controller, parallel=1)
+    run = controller._runs._runs[run]._conducting
     start, started = run._start, []
 
     def broken_once(*of_what: object) -> object:
@@ -381,9 +381,9 @@ async def test_a_fault_in_one_move_leaves_no_other_behind_a_drain_that_is_over(
         return start(*of_what)
 
     monkeypatch.setattr(run, "_start", broken_once)
-    view = await ended(stage, controller, drain)
+    view = await ended(stage, controller, run)
 
-    assert view.state is DrainState.INTERRUPTED
+    assert view.state is RunState.INTERRUPTED
     assert len(started) == 3
     assert len(view.remaining) == 1
     assert all(one.is_ended for one in view.migrations)

@@ -206,9 +206,9 @@ async def test_a_link_that_was_shared_does_not_pass_for_a_slow_one(
         stage.world.add_guest("a", guest(name, memory_bytes=256 * MIB))
     controller = await stage.start()
     plan = await controller.plan_drain(A, parallel=3, settings=ASKED_NOTHING)
-    drain = (await controller.accept(plan.id)).drain
-    await stage.until(lambda: controller.drain(drain).ended_at_s is not None)
-    ended = controller.drain(drain).migrations
+    run = (await controller.accept(plan.id)).run
+    await stage.until(lambda: controller.run(run).ended_at_s is not None)
+    ended = controller.run(run).migrations
     assert {one.phase for one in ended} == {Phase.DONE}
     limited = [
         any(isinstance(event, BandwidthOrdered) for event in controller.life(one.id)[1])

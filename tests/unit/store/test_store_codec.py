@@ -43,7 +43,7 @@ from godwit.core.migration import (
 )
 from godwit.core.model import HostRecord, Sample
 from godwit.core.plan import Candidate, Choice, Move, Plan, Recipe, Refusal, Unplaced
-from godwit.ports import StoredDrain
+from godwit.ports import StoredRun
 from godwit.store.codec import EVENT_TYPES, decode, decode_event, encode
 
 # Not a number is equal to nothing, and nothing we measure is one. Lone surrogates are no text.
@@ -109,7 +109,7 @@ EVENTS: dict[type, SearchStrategy[object]] = {
 RECORDS: dict[type, SearchStrategy[object]] = {
     Plan: PLANS,
     HostRecord: st.builds(HostRecord),
-    StoredDrain: st.builds(StoredDrain),
+    StoredRun: st.builds(StoredRun),
 }
 QUICK = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 

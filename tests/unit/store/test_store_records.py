@@ -8,10 +8,10 @@ import pytest
 
 from godwit.core.conductor import GivenUp
 from godwit.core.errors import Bug, GodwitError, UnknownHost, UnknownPlan
-from godwit.core.model import DrainId, HostName, HostRecord, PlanId, VmId
+from godwit.core.model import HostName, HostRecord, PlanId, RunId, VmId
 from godwit.core.plan import Plan, PlanKind
 from godwit.core.units import GIB
-from godwit.ports import Store, StoredDrain
+from godwit.ports import Store, StoredRun
 from godwit.store import Database, SqlStore, records
 from tests.unit.core.builders import cluster, host, moving, vm
 
@@ -25,8 +25,8 @@ def _plan() -> Plan:
     return Plan(id=PlanId(""), kind=PlanKind.DRAIN, generation=3, made_at_s=5.0, moves=())
 
 
-def _drain(name: str, plan: PlanId) -> StoredDrain:
-    return StoredDrain(id=DrainId(name), plan=plan, host=HostName("one"), accepted_at_s=1.0)
+def _drain(name: str, plan: PlanId) -> StoredRun:
+    return StoredRun(id=RunId(name), plan=plan, host=HostName("one"), accepted_at_s=1.0)
 
 
 def test_a_plan_comes_back_with_its_times(store: SqlStore) -> None:
@@ -42,9 +42,9 @@ def test_a_drain_comes_back_with_what_was_given_up(store: SqlStore) -> None:
     left = GivenUp(
         vm=VmId("u"), vm_name="a", source=HostName("h1"), destination=HostName("h2"), why="so"
     )
-    drain = replace(_drain("d-1", plan.id), given_up=(left,))
-    store.put_drain(drain)
-    assert store.drains(limit=1) == (drain,)
+    run = replace(_drain("d-1", plan.id), given_up=(left,))
+    store.put_run(run)
+    assert store.runs(limit=1) == (run,)
 
 
 def test_the_store_is_what_the_engine_asks_for(store: SqlStore) -> None:
@@ -101,7 +101,7 @@ def test_old_plans_go_unless_a_drain_needs_them(
 ) -> None:
     monkeypatch.setattr(records, "_PLANS_KEPT", 2)
     needed = store.add_plan(_plan())
-    store.put_drain(_drain("d-1", needed.id))
+    store.put_run(_drain("d-1", needed.id))
     forgotten, *kept = [store.add_plan(_plan()).id for _ in range(3)]
     assert [store.plan(one).id for one in (needed.id, *kept)] == [needed.id, *kept]
     with pytest.raises(UnknownPlan):
@@ -111,14 +111,14 @@ def test_old_plans_go_unless_a_drain_needs_them(
 def test_drains_come_newest_first_and_keep_their_place_when_they_end(store: SqlStore) -> None:
     plan = store.add_plan(_plan()).id
     first, second, third = (_drain(name, plan) for name in ("d-1", "d-2", "d-3"))
-    for drain in (first, second, third):
-        store.put_drain(drain)
+    for run in (first, second, third):
+        store.put_run(run)
     ended = replace(first, ended_at_s=9.0, cancelled=True)
-    store.put_drain(ended)
-    assert store.drains(limit=2) == (third, second)
-    assert store.drains(limit=9) == (third, second, ended)
+    store.put_run(ended)
+    assert store.runs(limit=2) == (third, second)
+    assert store.runs(limit=9) == (third, second, ended)
 
 
 def test_a_drain_without_its_plan_is_a_fault_of_ours(store: SqlStore) -> None:
     with pytest.raises(Bug, match="breaks its rules"):
-        store.put_drain(_drain("d-1", PlanId("p-000000")))
+        store.put_run(_drain("d-1", PlanId("p-000000")))

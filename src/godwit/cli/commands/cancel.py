@@ -45,17 +45,15 @@ def _cancel(
     with open_session(ctx, screen) as session:
         client = session.client
         last_notice = client.status().last_notice
-        if _is_drain(what):
-            drain = client.cancel_drain(what)
-            going = Acceptance(
-                plan=drain.plan_id, migrations=(), drain=drain.id, last_notice=last_notice
-            )
+        if _is_run(what):
+            run = client.cancel_run(what)
+            going = Acceptance(plan=run.plan_id, migrations=(), run=run.id, last_notice=last_notice)
         else:
             migration = client.cancel_migration(_migration_id(client, what))
             going = Acceptance(
                 plan=migration.plan,
                 migrations=(migration.id,),
-                drain=None,
+                run=None,
                 last_notice=last_notice,
             )
         if detach:
@@ -67,7 +65,7 @@ def _cancel(
         raise typer.Exit(int(_end(client=session.client, screen=screen, going=going)))
 
 
-def _is_drain(what: str) -> bool:
+def _is_run(what: str) -> bool:
     # Ids carry their kind in front; a VM of such a name is still found by its UUID.
     return what.startswith("d-") and len(what) == len("d-000000")
 
@@ -93,18 +91,18 @@ def _migration_id(client: "Client", what: str) -> str:
 
 
 def _end(*, client: "Client", screen: "Screen", going: "wire.Acceptance") -> "wire.ExitStatus":
-    from godwit.cli.views.migration import show_drain_outcome, show_outcome
+    from godwit.cli.views.migration import show_outcome, show_run_outcome
     from godwit.wire import ExitStatus
 
-    if going.drain is not None:
-        drain = client.drain(going.drain)
+    if going.run is not None:
+        run = client.run(going.run)
         if screen.is_json:
-            screen.event("result", drain=drain)
+            screen.event("result", run=run)
         else:
-            show_drain_outcome(screen, drain)
-        if any(one.needs_person for one in drain.migrations):
+            show_run_outcome(screen, run)
+        if any(one.needs_person for one in run.migrations):
             return ExitStatus.UNKNOWN
-        return ExitStatus.OK if drain.state == "cancelled" else ExitStatus.WORK_FAILED
+        return ExitStatus.OK if run.state == "cancelled" else ExitStatus.WORK_FAILED
     migration = client.migration(going.migrations[0])
     if screen.is_json:
         screen.event("result", migration=migration)

@@ -65,7 +65,7 @@ def _drain(
     its remedy. No VM is ever stopped. The host is in maintenance until `godwit undrain`.
     """
     from godwit.cli.asking import refuse_unless_asked
-    from godwit.cli.carrying_out import carry_out, present, refuse_detached_drain
+    from godwit.cli.carrying_out import carry_out, present, refuse_detached_run
     from godwit.cli.screen import Screen
     from godwit.cli.session import open_session
     from godwit.wire import DrainRequest
@@ -83,7 +83,7 @@ def _drain(
     refuse_unless_asked(screen, yes=yes, dry_run=dry_run)
     with open_session(ctx, screen) as session:
         if detach and not dry_run:
-            refuse_detached_drain(session)
+            refuse_detached_run(session)
         with screen.busy(planning_words(measure=not no_measure)):
             plan = session.client.make_plan(asked)
         present(screen, plan, dry_run=dry_run)

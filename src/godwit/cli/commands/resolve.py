@@ -35,7 +35,7 @@ def _resolve(
         last_notice = session.client.status().last_notice
         asked = session.client.resolve_migration(migration)
         going = Acceptance(
-            plan=asked.plan, migrations=(asked.id,), drain=None, last_notice=last_notice
+            plan=asked.plan, migrations=(asked.id,), run=None, last_notice=last_notice
         )
         follow(session, screen, going)
         end = session.client.migration(asked.id)

@@ -39,9 +39,9 @@ def _show(
     """Show a migration with every round, decision and who said what; or a plan, or a drain."""
     from godwit.cli.screen import Screen
     from godwit.cli.session import open_session
-    from godwit.cli.views.migration import show_drain, show_migration
+    from godwit.cli.views.migration import show_migration, show_run
     from godwit.cli.views.plan import show_plan
-    from godwit.wire import DrainDetail, Plan
+    from godwit.wire import Plan, RunDetail
 
     screen = Screen(output)
     with open_session(ctx, screen) as session:
@@ -50,18 +50,18 @@ def _show(
             screen.document(found)
         elif isinstance(found, Plan):
             show_plan(screen, found)
-        elif isinstance(found, DrainDetail):
-            show_drain(screen, found)
+        elif isinstance(found, RunDetail):
+            show_run(screen, found)
         else:
             show_migration(screen, found)
 
 
-def _find(client: "Client", what: str) -> "wire.MigrationDetail | wire.Plan | wire.DrainDetail":
+def _find(client: "Client", what: str) -> "wire.MigrationDetail | wire.Plan | wire.RunDetail":
     """Find what is meant: by its id, or the last migration of a VM. Raises: UnknownMigration."""
     from godwit.cli.finding import last_migration_of
     from godwit.core.errors import UnknownMigration, UnknownPlan
 
-    for read in (client.migration, client.plan, client.drain):
+    for read in (client.migration, client.plan, client.run):
         try:
             return read(what)
         except (UnknownMigration, UnknownPlan):

@@ -63,8 +63,8 @@ def _show(
     if status.migrations:
         screen.heading("Migrations in flight")
         show_in_flight(screen, status.migrations, time.time())
-    if status.drains:
-        screen.heading("Drains")
+    if status.runs:
+        screen.heading("Runs")
         rows = [
             (
                 one.id,
@@ -73,7 +73,7 @@ def _show(
                 f"{one.moves_planned - len(one.remaining) + len(one.unplaced)}",
                 ", ".join(one.remaining),
             )
-            for one in status.drains
+            for one in status.runs
         ]
         screen.table(("DRAIN", "HOST", "STATE", ">MOVED", "STILL THERE"), rows)
     waiting = [one for one in status.migrations if one.needs_person]
@@ -94,8 +94,8 @@ def _summary(status: "wire.Status", cluster: "wire.Cluster | None") -> str:
     parts = [hosts + (f" ({', '.join(aside)})" if aside else "")]
     count = len(status.migrations)
     parts.append(f"{count or 'no'} migration{'' if count == 1 else 's'} in flight")
-    if status.drains:
-        parts.append(f"{len(status.drains)} drain{'' if len(status.drains) == 1 else 's'}")
+    if status.runs:
+        parts.append(f"{len(status.runs)} drain{'' if len(status.runs) == 1 else 's'}")
     if waiting := sum(one.needs_person for one in status.migrations):
         parts.append(f"{waiting} WAITS FOR A PERSON")
     return ", ".join(parts) + "."

@@ -77,8 +77,8 @@ def render_board(board: Board, now_s: float) -> RenderableType:
     active = [one for one in migrations if not one.is_ended]
     ended = [one for one in migrations if one.is_ended]
     lines: list[RenderableType] = []
-    if board.drain is not None:
-        lines.append(Text(_drain_line(board.drain, now_s), style="bold"))
+    if board.run is not None:
+        lines.append(Text(_run_line(board.run, now_s), style="bold"))
         lines += [_ended_line(one) for one in ended[-_ENDED_SHOWN:]]
     for migration in active:
         progress = board.progress.get(migration.id)
@@ -87,12 +87,12 @@ def render_board(board: Board, now_s: float) -> RenderableType:
     return Group(*lines)
 
 
-def _drain_line(drain: wire.Drain, now_s: float) -> str:
-    left = len(drain.remaining) - len(drain.unplaced)
-    text = f"Draining {drain.host}: {drain.moves_planned - left} of {drain.moves_planned} moved"
-    if drain.unplaced:
-        text += f", {len(drain.unplaced)} can't be moved"
-    return f"{text}, {format_duration(max(0.0, now_s - drain.accepted_at_s))}"
+def _run_line(run: wire.Run, now_s: float) -> str:
+    left = len(run.remaining) - len(run.unplaced)
+    text = f"Draining {run.host}: {run.moves_planned - left} of {run.moves_planned} moved"
+    if run.unplaced:
+        text += f", {len(run.unplaced)} can't be moved"
+    return f"{text}, {format_duration(max(0.0, now_s - run.accepted_at_s))}"
 
 
 def _ended_line(migration: wire.Migration) -> Text:

@@ -19,12 +19,12 @@ from godwit.cli.words import (
 from godwit.core.units import format_duration
 
 __all__ = [
-    "show_drain",
-    "show_drain_outcome",
     "show_in_flight",
     "show_migration",
     "show_migrations",
     "show_outcome",
+    "show_run",
+    "show_run_outcome",
 ]
 
 
@@ -105,36 +105,34 @@ def show_failure(screen: Screen, failure: wire.Failure | None) -> None:
         screen.line(f"Remedy: {failure.remedy}", indent=2)
 
 
-def show_drain_outcome(
-    screen: Screen, drain: wire.DrainDetail, *, plan_was_shown: bool = False
-) -> None:
+def show_run_outcome(screen: Screen, run: wire.RunDetail, *, plan_was_shown: bool = False) -> None:
     """Print how a drain ended: each VM, and what became of the host."""
-    last = {one.vm: one for one in drain.migrations}
+    last = {one.vm: one for one in run.migrations}
     if last:
         show_migrations(screen, list(last.values()))
     for migration in last.values():
         if migration.phase != "done" or (migration.result and migration.result.notes):
             show_outcome(screen, migration)
-    show_given_up(screen, drain.given_up)
+    show_given_up(screen, run.given_up)
     if not plan_was_shown:
-        show_unplaced(screen, drain.plan.unplaced)
-        if drain.plan.timed is not None:
-            show_stuck(screen, drain.plan.timed)
-    undrain = f"`godwit undrain {drain.host}` ends it."
+        show_unplaced(screen, run.plan.unplaced)
+        if run.plan.timed is not None:
+            show_stuck(screen, run.plan.timed)
+    undrain = f"`godwit undrain {run.host}` ends it."
     moved = sum(one.phase == "done" for one in last.values())
-    match drain.state:
+    match run.state:
         case "emptied":
             screen.line(
-                f"{drain.host} is empty ({count_words(moved, 'VM')} moved) and in"
+                f"{run.host} is empty ({count_words(moved, 'VM')} moved) and in"
                 f" maintenance; {undrain}",
                 style="bold green",
             )
         case "running":
-            screen.line(f"The drain goes on; still on {drain.host}: {', '.join(drain.remaining)}.")
+            screen.line(f"The drain goes on; still on {run.host}: {', '.join(run.remaining)}.")
         case _:
-            still = ", ".join(drain.remaining) or "none"
+            still = ", ".join(run.remaining) or "none"
             screen.line(
-                f"{drain.host} is NOT empty ({drain.state}; {moved} moved; still there: {still})."
+                f"{run.host} is NOT empty ({run.state}; {moved} moved; still there: {still})."
                 f" It is in maintenance; {undrain}",
                 style="bold red",
             )
@@ -170,15 +168,15 @@ def show_migration(screen: Screen, migration: wire.MigrationDetail) -> None:
     show_outcome(screen, migration)
 
 
-def show_drain(screen: Screen, drain: wire.DrainDetail) -> None:
+def show_run(screen: Screen, run: wire.RunDetail) -> None:
     """Print a drain whole."""
     screen.line(
-        f"Drain {drain.id} of {drain.host}: {drain.state}, accepted {clock(drain.accepted_at_s)}",
+        f"Drain {run.id} of {run.host}: {run.state}, accepted {clock(run.accepted_at_s)}",
         style="bold",
     )
     screen.line(
-        f"{count_words(drain.moves_planned, 'move')} planned,"
-        f" {count_words(len(drain.migrations), 'migration')} so far (plan {drain.plan_id})",
+        f"{count_words(run.moves_planned, 'move')} planned,"
+        f" {count_words(len(run.migrations), 'migration')} so far (plan {run.plan_id})",
         indent=2,
     )
-    show_drain_outcome(screen, drain)
+    show_run_outcome(screen, run)

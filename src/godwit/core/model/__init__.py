@@ -17,7 +17,7 @@ from godwit.core.model.host import (
     Pages,
     StoragePool,
 )
-from godwit.core.model.ids import DrainId, HostName, MigrationId, PlanId, VmId
+from godwit.core.model.ids import HostName, MigrationId, PlanId, RunId, VmId
 from godwit.core.model.knowledge import (
     Calibration,
     DirtyObservation,
@@ -45,7 +45,6 @@ __all__ = [
     "Disk",
     "DiskKind",
     "DiskSighting",
-    "DrainId",
     "Estimate",
     "Feature",
     "Forecast",
@@ -70,6 +69,7 @@ __all__ = [
     "Reservation",
     "Round",
     "Rule",
+    "RunId",
     "RunState",
     "Sample",
     "Score",

@@ -2,7 +2,7 @@
 
 from typing import NewType
 
-__all__ = ["DrainId", "HostName", "MigrationId", "PlanId", "VmId"]
+__all__ = ["HostName", "MigrationId", "PlanId", "RunId", "VmId"]
 
 #: The name a person gave the host in the inventory; unique. The libvirt host UUID is observed.
 HostName = NewType("HostName", str)
@@ -10,4 +10,4 @@ HostName = NewType("HostName", str)
 VmId = NewType("VmId", str)
 MigrationId = NewType("MigrationId", str)
 PlanId = NewType("PlanId", str)
-DrainId = NewType("DrainId", str)
+RunId = NewType("RunId", str)

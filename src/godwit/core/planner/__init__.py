@@ -13,16 +13,16 @@ one VM and one host), ``solving`` (arrays, the search in ``search/levelling.py``
 (what it comes to), ``explaining``. It never asks a host anything, and gives moves without times:
 the schedule orders them.
 
-``plan_migration`` and ``plan_drain`` are what the engine carries out today, each with the outlook
-of its moves.
+``plan_migration`` is one move as a person asked for it. ``place_request`` is what the engine uses,
+and planning on files: a drain whose VMs leave alone has every host's answer for each of its moves.
 """
 
 from godwit.core.planner.bundling import kept_apart
-from godwit.core.planner.drain import drain_outlook, place_drain, plan_drain
+from godwit.core.planner.drain import move_outlook, place_drain, place_request, plan_drain
 from godwit.core.planner.migrate import plan_migration
 from godwit.core.planner.objective import evaluate
 from godwit.core.planner.place import choose_destination, explain
-from godwit.core.planner.planning import plan_request
+from godwit.core.planner.planning import SearchOptions, plan_request
 from godwit.core.planner.request import (
     Balance,
     Consolidate,
@@ -49,15 +49,17 @@ __all__ = [
     "PlanSettings",
     "Repair",
     "Restore",
+    "SearchOptions",
     "Weights",
     "choose_destination",
-    "drain_outlook",
     "evaluate",
     "explain",
     "features_needed",
     "features_of",
     "kept_apart",
+    "move_outlook",
     "place_drain",
+    "place_request",
     "plan_drain",
     "plan_migration",
     "plan_request",

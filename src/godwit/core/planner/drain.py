@@ -1,4 +1,4 @@
-"""The plan that empties one host, as the engine carries it out today: all of its moves leave there.
+"""The plan that empties one host where all of its moves leave there.
 
 Where each VM goes is decided by the search over all of them at once, so that one that is hard to
 place has room, and equal hosts fill alike. Nobody else moves for them; a request may allow that.
@@ -6,18 +6,18 @@ place has room, and equal hosts fill alike. Nobody else moves for them; a reques
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Final
+from typing import Final, Unpack
 
 from godwit.core.model import Cluster, HostName, Vm, VmId
 from godwit.core.plan import Choice, Move, Plan, Unplaced
 from godwit.core.planner.outlook import link_share, with_outlook
 from godwit.core.planner.place import choose_destination, explain
-from godwit.core.planner.planning import plan_request
-from godwit.core.planner.request import Drain
+from godwit.core.planner.planning import SearchOptions, plan_request
+from godwit.core.planner.request import Drain, PlanRequest
 from godwit.core.planner.settings import PauseSettings, recipe_for
 from godwit.core.planner.weights import PlanSettings
 
-__all__ = ["drain_outlook", "place_drain", "plan_drain"]
+__all__ = ["move_outlook", "place_drain", "place_request", "plan_drain"]
 
 #: In plans of more moves than this, a person has to wait too long for every recipe to be weighed.
 _WEIGHED_MOST: Final = 8
@@ -26,12 +26,12 @@ _WEIGHED_MOST: Final = 8
 def plan_drain(cluster: Cluster, host: HostName, *, parallel: int, settings: PauseSettings) -> Plan:
     """Plan to move every active VM off ``host``, with the outlook of each move; not timed yet."""
     plan = place_drain(cluster, host, parallel=parallel, settings=settings)
-    moves = tuple(drain_outlook(cluster, plan, move) for move in plan.moves)
+    moves = tuple(move_outlook(cluster, plan, move) for move in plan.moves)
     return replace(plan, moves=moves)
 
 
-def drain_outlook(cluster: Cluster, plan: Plan, move: Move) -> Move:
-    """Return a move of a drain with its outlook: all of them leave over the same link."""
+def move_outlook(cluster: Cluster, plan: Plan, move: Move) -> Move:
+    """Return a move of a plan with its outlook, beside the others that share its link."""
     return with_outlook(
         cluster,
         move,
@@ -41,7 +41,13 @@ def drain_outlook(cluster: Cluster, plan: Plan, move: Move) -> Move:
 
 
 def place_drain(
-    cluster: Cluster, host: HostName, *, parallel: int, settings: PauseSettings
+    cluster: Cluster,
+    host: HostName,
+    *,
+    parallel: int,
+    settings: PauseSettings,
+    deadline_s: float | None = None,
+    **search: Unpack[SearchOptions],
 ) -> Plan:
     """Find a destination for every active VM of ``host``, without any outlook.
 
@@ -51,8 +57,9 @@ def place_drain(
     """
     plan = plan_request(
         cluster,
-        Drain(hosts=(host,), make_room=False),
+        Drain(hosts=(host,), make_room=False, deadline_s=deadline_s),
         PlanSettings(pause=settings, parallel=parallel),
+        **search,
     )
     vms = {one.id: one for one in cluster.vms_on(host)}
     order = sorted(
@@ -68,6 +75,25 @@ def place_drain(
         order = [one for one in order if one.vm not in stuck]
         moves, stay = _judged(cluster, order, vms, settings)
     return replace(plan, moves=tuple(moves))
+
+
+def place_request(
+    cluster: Cluster,
+    request: PlanRequest,
+    settings: PlanSettings,
+    **search: Unpack[SearchOptions],
+) -> Plan:
+    """Find where VMs go for any request, without any outlook. Raises: Refused."""
+    if isinstance(request, Drain) and len(request.hosts) == 1 and not request.make_room:
+        return place_drain(
+            cluster,
+            request.hosts[0],
+            parallel=settings.parallel,
+            settings=settings.pause,
+            deadline_s=request.deadline_s,
+            **search,
+        )
+    return plan_request(cluster, request, settings, **search)
 
 
 def _judged(

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Final
+from typing import Final, TypedDict
 
 import numpy as np
 
@@ -20,7 +20,16 @@ from godwit.core.planner.solving import Solver, Where
 from godwit.core.planner.weights import PlanSettings
 from godwit.core.worth import Term
 
-__all__ = ["plan_request"]
+__all__ = ["SearchOptions", "plan_request"]
+
+
+class SearchOptions(TypedDict, total=False):
+    """How long a plan may be searched for, by which clock, and with which seed."""
+
+    clock: Callable[[], float] | None
+    limit_s: float
+    seed: int
+
 
 #: The longest that a plan may take to be found, unless told otherwise.
 _LIMIT_S: Final = 10.0
@@ -85,6 +94,7 @@ def plan_request(
         terms=terms,
         reasons=reasons + deadline_reasons(solver, moves),
         deadline_s=brief.deadline_s,
+        leaving=tuple(sorted(brief.leaving)),
     )
 
 

@@ -1,15 +1,17 @@
-"""Drains on the wire. The conversion from the engine's view is the API's, which may know it."""
+"""Runs on the wire. The conversion from the engine's view is the API's, which may know it."""
 
 from godwit.wire.migrations import Migration
-from godwit.wire.plans import Plan
+from godwit.wire.plans import Plan, PlanKind
 from godwit.wire.shape import Reply
 from godwit.wire.timed import GivenUp
 
-__all__ = ["Drain", "DrainDetail"]
+__all__ = ["Run", "RunDetail"]
 
 
-class Drain(Reply):
-    """A drain: its migrations so far in the order in which they started.
+class Run(Reply):
+    """A plan of several moves that is carried out: its migrations so far, in their order.
+
+    ``kind`` is that of the plan; ``host`` the host to be emptied, where it is one.
 
     Several migrations of one VM are attempts; the last one counts. ``remaining`` are the names of
     VMs still to be moved, ``unplaced`` those that the plan could not move, ``given_up`` moves that
@@ -18,7 +20,8 @@ class Drain(Reply):
 
     id: str
     plan_id: str
-    host: str
+    kind: PlanKind
+    host: str | None
     state: str
     is_ended: bool
     accepted_at_s: float
@@ -31,8 +34,8 @@ class Drain(Reply):
     given_up: tuple[GivenUp, ...] = ()
 
 
-class DrainDetail(Drain):
-    """A drain with its plan. Watching after ``last_notice`` misses nothing."""
+class RunDetail(Run):
+    """A run with its plan. Watching after ``last_notice`` misses nothing."""
 
     plan: Plan
     last_notice: int

@@ -1,6 +1,6 @@
-"""Carries one drain: its timed plan, and for each move that failed another host where one fits.
+"""Carries one plan out, and finds another host for a move that failed where the purpose allows it.
 
-Deadlines, the way back and resuming after a restart are not here yet.
+Resuming after a restart is not here yet.
 """
 
 from collections import Counter
@@ -13,23 +13,23 @@ from godwit.core.plan import Move, Plan, Recipe
 from godwit.core.planner import (
     PauseSettings,
     choose_destination,
-    drain_outlook,
     explain,
+    move_outlook,
     recipe_for,
 )
 from godwit.engine.conducting import Conducting, StartMove, WaitMigration
-from godwit.engine.views import DrainState, DrainView
-from godwit.ports import StoredDrain
+from godwit.engine.views import RunState, RunView
+from godwit.ports import StoredRun
 
-__all__ = ["DrainRun", "view_of"]
+__all__ = ["PlanRun", "view_of"]
 
 
-class DrainRun:
-    """One drain while it runs."""
+class PlanRun:
+    """One plan while it is carried out."""
 
     def __init__(
         self,
-        stored: StoredDrain,
+        stored: StoredRun,
         plan: Plan,
         *,
         start: StartMove,
@@ -56,7 +56,7 @@ class DrainRun:
         self._conducting.cancel()
         return tuple(one for one in self.migrations if not self._look(one).is_ended)
 
-    def so_far(self) -> StoredDrain:
+    def so_far(self) -> StoredRun:
         """What is to be kept of it now, while it runs or when it has ended."""
         return replace(
             self.stored,
@@ -69,7 +69,12 @@ class DrainRun:
         await self._conducting.run()
 
     async def _elsewhere(self, move: Move, tried: frozenset[HostName]) -> Move | None:
-        """The same move to another host, or None when no other fits."""
+        """The same move to another host; None when no other fits, or would serve the purpose.
+
+        Who has to leave a host may go anywhere. What a balance gains, it gains on that host only.
+        """
+        if move.source not in self.plan.closes:
+            return None
         cluster = await self._scan()
         vm = next((one for one in cluster.vms if one.id == move.vm), None)
         if vm is None or vm.host != move.source:
@@ -89,7 +94,7 @@ class DrainRun:
                     reason=f"after {', '.join(sorted(tried))} failed: "
                     + explain(choice, candidate),
                 )
-                return drain_outlook(cluster, self.plan, another)
+                return move_outlook(cluster, self.plan, another)
         return None
 
 
@@ -102,9 +107,9 @@ def _asked(recipe: Recipe) -> PauseSettings:
 
 
 def view_of(
-    stored: StoredDrain, plan: Plan, migrations: tuple[Migration, ...], *, running: bool
-) -> DrainView:
-    """Make the view of a drain from what is stored and what its migrations came to."""
+    stored: StoredRun, plan: Plan, migrations: tuple[Migration, ...], *, running: bool
+) -> RunView:
+    """Make the view of a run from what is stored and what its migrations came to."""
     # A VM that goes over a stop has a move for each part of its way.
     missing = Counter(move.vm for move in plan.moves)
     missing.subtract(one.move.vm for one in migrations if one.phase is Phase.DONE)
@@ -112,14 +117,14 @@ def view_of(
     remaining = [name for vm, name in names.items() if missing[vm] > 0]
     remaining += [one.vm_name for one in plan.left_out]
     if running:
-        state = DrainState.RUNNING
+        state = RunState.RUNNING
     elif stored.cancelled:
-        state = DrainState.CANCELLED
+        state = RunState.CANCELLED
     elif stored.interrupted or stored.ended_at_s is None:
-        state = DrainState.INTERRUPTED
+        state = RunState.INTERRUPTED
     else:
-        state = DrainState.PARTLY if remaining else DrainState.EMPTIED
-    return DrainView(
+        state = RunState.PARTLY if remaining else RunState.DONE
+    return RunView(
         id=stored.id,
         plan=plan,
         host=stored.host,
