@@ -7,16 +7,23 @@ import typer
 
 from godwit import __version__
 from godwit.cli.commands import (
+    accept,
+    balance,
     cancel,
     cluster,
+    consolidate,
     drain,
+    evacuate,
     forecast,
     history,
     host,
     migrate,
+    plan,
     policy,
+    repair,
     report,
     resolve,
+    restore,
     rules,
     scan,
     show,
@@ -34,7 +41,7 @@ _EPILOG = (
     " one. Without, a command starts one inside itself for as long as it lasts; commands at the"
     " same time share it."
     "\n\n"
-    "[bold]Exit status.[/bold] 0: done. 1: the work failed (a migration failed, a drain was done in"
+    "[bold]Exit status.[/bold] 0: done. 1: the work failed (a migration failed, a plan was done in"
     " part, a hard rule is broken). 2: bad input. 3: refused now (no destination, stale plan, store"
     " busy). 4: the world is wrong (host unreachable, something missing). 5: the outcome is"
     " unknown, or a person is needed. 70: a bug of Godwit. 130: interrupted (migrations go on)."
@@ -79,8 +86,8 @@ def build_app(
     ) -> None:
         """Move running virtual machines between KVM hosts without their users noticing.
 
-        Start with `godwit host add URI`, look with `godwit scan`, then `godwit migrate VM` or
-        `godwit drain HOST`: each shows its plan first and asks.
+        Start with `godwit host add URI`, look with `godwit scan`, then `godwit migrate VM`,
+        `godwit drain HOST` or `godwit balance`: each shows its plan first and asks.
         """
         del version
         ctx.obj = Settings(server=server or None, attach=attach)
@@ -89,7 +96,9 @@ def build_app(
     cluster.register(app)
     policy.register(app)
     rules.register(app)
-    for module in (scan, status, forecast, migrate, drain, undrain, cancel, resolve):
+    for module in (scan, status, forecast, migrate, drain, undrain, restore, evacuate):
+        module.register(app)
+    for module in (balance, consolidate, repair, plan, accept, cancel, resolve):
         module.register(app)
     for module in (why, history, show, report):
         module.register(app)

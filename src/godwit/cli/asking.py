@@ -4,9 +4,10 @@ import typer
 
 from godwit import wire
 from godwit.cli.screen import Screen
+from godwit.cli.words import CLOSING, count_words
 from godwit.core.errors import BadValue
 
-__all__ = ["confirm", "refuse_unless_asked"]
+__all__ = ["confirm", "question_about", "refuse_unless_asked"]
 
 
 def refuse_unless_asked(screen: Screen, *, yes: bool, dry_run: bool) -> None:
@@ -18,6 +19,22 @@ def refuse_unless_asked(screen: Screen, *, yes: bool, dry_run: bool) -> None:
         f"this would move VMs, and {why}",
         remedy="Add --yes to do it, or --dry-run to see the plan.",
     )
+
+
+def question_about(plan: wire.Plan) -> str:
+    """What a person is asked before a plan is carried out."""
+    count = len({one.vm for one in plan.moves})
+    vms = count_words(count, "VM")
+    if plan.kind == "migrate":
+        return f"Move {plan.moves[0].vm_name} to {plan.moves[0].destination}?"
+    if plan.kind in CLOSING and plan.leaving:
+        hosts = " and ".join(plan.leaving)
+        if count == 0:
+            return f"Put {hosts} into maintenance?"
+        left = len(plan.unplaced) + (len(plan.timed.stuck) if plan.timed is not None else 0)
+        stays = f", leaving {left} there" if left else ""
+        return f"Move {vms} away from {hosts}{stays}?"
+    return f"Move {vms}?"
 
 
 def confirm(question: str) -> None:

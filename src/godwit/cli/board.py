@@ -1,4 +1,4 @@
-"""What is known of the migrations and the drain that a command follows. Pure: notices in, state.
+"""What is known of the migrations and the run that a command follows. Pure: notices in, state.
 
 It holds nothing of how it is shown.
 """
@@ -30,7 +30,7 @@ class Reading:
 
 @dataclass(slots=True, kw_only=True)
 class Board:
-    """What an acceptance set going: its migrations by id in the order of their start, its drain.
+    """What an acceptance set going: its migrations by id in the order of their start, its run.
 
     It fills up by notices, so that no step is missed, and by readings, where notices were lost.
     """
@@ -50,7 +50,7 @@ class Board:
         if notice.migration is None:
             return False
         if self.acceptance.run is not None:
-            # A drain starts its migrations one by one.
+            # A run starts its migrations one by one.
             return notice.migration.plan == self.acceptance.plan
         return notice.migration.id in self.acceptance.migrations
 
@@ -88,7 +88,7 @@ class Board:
             del rounds[:-_ROUNDS_KEPT]
 
     def put_run(self, run: wire.Run) -> None:
-        """Take a drain with its migrations."""
+        """Take a run with its migrations."""
         self.run = run
         for migration in run.migrations:
             self.put(migration, None)
@@ -103,7 +103,7 @@ class Board:
         if self.until_started:
             return all(one.phase not in _BEFORE_COPY for one in known)
         if self.run is None or self.run.is_ended:
-            # Migrations of an interrupted drain were adopted, and go on.
+            # Migrations of an interrupted run were adopted, and go on.
             return all(one.is_ended or one.needs_person for one in known)
         stuck = sum(one.needs_person for one in known)
         waiting = len(self.run.remaining) - len(self.run.unplaced)

@@ -3,12 +3,13 @@
 import typer
 
 from godwit import wire
-from godwit.cli.asking import confirm
+from godwit.cli.asking import confirm, question_about
 from godwit.cli.following import follow, migration_status, run_status
 from godwit.cli.screen import Screen
 from godwit.cli.session import Session
 from godwit.cli.views.migration import show_outcome, show_run_outcome
 from godwit.cli.views.plan import show_plan
+from godwit.cli.words import CLOSING
 from godwit.core.errors import BadValue, OutcomeUnknown
 
 __all__ = ["carry_out", "present", "refuse_detached_run"]
@@ -33,14 +34,17 @@ def carry_out(
     screen: Screen,
     plan: wire.Plan,
     *,
-    question: str,
     yes: bool,
     detach: bool,
     abort_on_interrupt: bool,
 ) -> None:
     """Have it confirmed, accept it and follow it. Raises: typer.Exit with what it came to."""
+    if not plan.moves and plan.kind not in CLOSING:
+        # Why nothing moves, the plan has said.
+        left_out = plan.unplaced or (plan.timed is not None and plan.timed.stuck)
+        raise typer.Exit(int(wire.ExitStatus.WORK_FAILED if left_out else wire.ExitStatus.OK))
     if not yes:
-        confirm(question)
+        confirm(question_about(plan))
     acceptance = _accept(session, plan)
     if screen.is_json:
         screen.event("accepted", acceptance=acceptance)
@@ -84,7 +88,7 @@ def _detach(session: Session, screen: Screen, acceptance: wire.Acceptance) -> No
     if screen.is_json:
         return
     if acceptance.run is not None:
-        screen.line(f"Drain {acceptance.run} was started; `godwit status` to follow it.")
+        screen.line(f"{acceptance.run} was started; `godwit status` to follow it.")
     for migration_id in acceptance.migrations:
         screen.line(f"Migration {migration_id} was started; `godwit status` to follow it.")
     if session.owned:
@@ -95,9 +99,9 @@ def _detach(session: Session, screen: Screen, acceptance: wire.Acceptance) -> No
 
 
 def refuse_detached_run(session: Session) -> None:
-    """Refuse a drain that nobody would carry on. Raises: BadValue."""
+    """Refuse a run that nobody would carry on. Raises: BadValue."""
     if session.owned:
         raise BadValue(
-            "a drain can't be detached: its controller would end with this command",
+            "a plan of several moves can't be detached: its controller would end with this command",
             remedy="Run `godwit serve` and repeat it, or leave out --detach.",
         )

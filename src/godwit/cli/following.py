@@ -20,6 +20,7 @@ from godwit.cli.screen import Screen
 from godwit.cli.session import Session
 from godwit.cli.views.live import LiveView
 from godwit.cli.views.progress import JsonLines, ProgressView, TextLines
+from godwit.cli.words import CLOSING
 from godwit.client import ControllerUnreachable
 from godwit.core.errors import Refused
 
@@ -198,13 +199,19 @@ def _goodbyes(board: Board, acceptance: wire.Acceptance, *, owned: bool) -> Iter
     if acceptance.run is None:
         return
     if owned:
-        host = board.run.host if board.run is not None else "HOST"
         yield (
-            f"The drain starts no further moves, because its controller ends with this command;"
-            f" `godwit drain {host}` goes on with it, `godwit undrain {host}` gives it up."
+            f"{acceptance.run} starts no further moves, because its controller ends with this"
+            f" command; {_how_to_go_on(board.run)}."
         )
     else:
-        yield f"The drain goes on; `godwit cancel {acceptance.run}` to stop it."
+        yield f"{acceptance.run} goes on; `godwit cancel {acceptance.run}` to stop it."
+
+
+def _how_to_go_on(run: wire.Run | None) -> str:
+    if run is None or run.kind not in CLOSING or run.host is None:
+        return "plan again to go on with it"
+    again = f"`godwit {run.kind} {run.host}` goes on with it"
+    return f"{again}, `godwit undrain {run.host}` gives it up"
 
 
 def migration_status(migration: wire.Migration) -> wire.ExitStatus:
@@ -217,9 +224,9 @@ def migration_status(migration: wire.Migration) -> wire.ExitStatus:
 
 
 def run_status(run: wire.Run) -> wire.ExitStatus:
-    """Return the exit status that a drain's end stands for."""
+    """Return the exit status that a run's end stands for."""
     if any(one.needs_person for one in run.migrations) or not run.is_ended:
         return wire.ExitStatus.UNKNOWN
-    if run.state == "emptied":
+    if run.state == "done":
         return wire.ExitStatus.OK
     return wire.ExitStatus.WORK_FAILED

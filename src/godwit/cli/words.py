@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
+from typing import Final
 
 from godwit import wire
 from godwit.cli.forecast_words import limit_words, span_words
@@ -9,7 +10,9 @@ from godwit.cli.remaining import Left, converging_words, left_words
 from godwit.core.units import format_bytes, format_duration, format_fraction, format_rate
 
 __all__ = [
+    "CLOSING",
     "COPIES",
+    "KINDS",
     "ROUND_COLUMNS",
     "ago",
     "bandwidth_of",
@@ -41,6 +44,22 @@ _RUNNERS = {
     "both": "BOTH hosts",
     "uncertain": "not known yet",
 }
+
+
+#: What was asked for, as people call it.
+KINDS: Final = {
+    "migrate": "Migration",
+    "drain": "Drain",
+    "balance": "Balance",
+    "evacuate": "Evacuation",
+    "restore": "Way back",
+    "consolidate": "Consolidation",
+    "place": "Placement",
+    "repair": "Repair",
+    "mix": "Plan",
+}
+#: Those that put the hosts which they empty into maintenance.
+CLOSING: Final = frozenset({"drain", "evacuate", "mix"})
 
 
 def clock(at_s: float) -> str:

@@ -1,11 +1,13 @@
-"""Finding the VM that a person means."""
+"""Finding the VMs that a person means."""
 
+from dataclasses import replace
 from difflib import get_close_matches
 
 from godwit.core.errors import Refused, UnknownVm
 from godwit.core.model import Cluster, Vm
+from godwit.core.planner import Mix, Place, PlanRequest
 
-__all__ = ["find_vm"]
+__all__ = ["find_vm", "with_ids"]
 
 
 def find_vm(cluster: Cluster, name_or_id: str) -> Vm:
@@ -32,3 +34,16 @@ def find_vm(cluster: Cluster, name_or_id: str) -> Vm:
         evidence=f"not asked, because they do not answer: {', '.join(silent)}" if silent else "",
         remedy=f"Did you mean {' or '.join(near)}?" if near else "See `godwit scan`.",
     )
+
+
+def with_ids(cluster: Cluster, asked: PlanRequest) -> PlanRequest:
+    """The request with the id of each VM that it names. Raises: UnknownVm, Refused."""
+    if isinstance(asked, Place):
+        return replace(asked, vm=find_vm(cluster, asked.vm).id)
+    if isinstance(asked, Mix):
+        parts = tuple(
+            replace(one, vm=find_vm(cluster, one.vm).id) if isinstance(one, Place) else one
+            for one in asked.requests
+        )
+        return replace(asked, requests=parts)
+    return asked

@@ -17,7 +17,6 @@ from godwit.core.planner import (
     Evacuate,
     Mix,
     PauseSettings,
-    Place,
     PlanRequest,
     PlanSettings,
     move_outlook,
@@ -25,7 +24,7 @@ from godwit.core.planner import (
     plan_migration,
 )
 from godwit.core.timetable import with_times
-from godwit.engine.lookup import find_vm
+from godwit.engine.lookup import find_vm, with_ids
 from godwit.engine.measuring import Measuring
 from godwit.engine.observation import Observer
 from godwit.ports import Clock
@@ -70,7 +69,7 @@ class Planning:
         Raises: HostUnreachable, UnknownVm, Refused.
         """
         cluster = await self._observer.scan()
-        asked = _with_ids(cluster, asked)
+        asked = with_ids(cluster, asked)
         for host in _to_be_emptied(asked):
             _refuse_silent(cluster, host)
         place = partial(
@@ -106,19 +105,6 @@ class Planning:
 
 def _parts(asked: PlanRequest) -> tuple[PlanRequest, ...]:
     return asked.requests if isinstance(asked, Mix) else (asked,)
-
-
-def _with_ids(cluster: Cluster, asked: PlanRequest) -> PlanRequest:
-    """The request with the id of each VM that it names. Raises: UnknownVm, Refused."""
-    if isinstance(asked, Place):
-        return replace(asked, vm=find_vm(cluster, asked.vm).id)
-    if isinstance(asked, Mix):
-        parts = tuple(
-            replace(one, vm=find_vm(cluster, one.vm).id) if isinstance(one, Place) else one
-            for one in asked.requests
-        )
-        return replace(asked, requests=parts)
-    return asked
 
 
 def _to_be_emptied(asked: PlanRequest) -> tuple[HostName, ...]:

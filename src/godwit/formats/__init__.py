@@ -15,7 +15,7 @@ from godwit.formats.files import (
     read_saved,
 )
 from godwit.formats.htools_writing import losses
-from godwit.formats.overview import overview
+from godwit.formats.overview import overview, placement_in
 
 __all__ = [
     "FileFormat",
@@ -26,6 +26,7 @@ __all__ = [
     "format_named",
     "losses",
     "overview",
+    "placement_in",
     "read_cluster",
     "read_json",
     "read_raw",

@@ -3,9 +3,10 @@
 from dataclasses import replace
 
 from godwit import wire
+from godwit.core.model import Cluster
 from godwit.formats.cluster_file import SavedCluster
 
-__all__ = ["overview"]
+__all__ = ["overview", "placement_in"]
 
 
 def overview(saved: SavedCluster) -> wire.ClusterFile:
@@ -37,3 +38,8 @@ def overview(saved: SavedCluster) -> wire.ClusterFile:
         vms_known=len(cluster.known.vms),
         paths_known=len(cluster.known.paths),
     )
+
+
+def placement_in(cluster: Cluster) -> dict[str, str]:
+    """Say on which host each running VM is, by the VM's id."""
+    return {one.id: one.host for one in cluster.vms if one.is_active}

@@ -1,6 +1,7 @@
-"""``godwit cancel``: abort a migration or a drain, and say whether it came in time."""
+"""``godwit cancel``: abort a migration or a run, and say whether it came in time."""
 
-from typing import TYPE_CHECKING, Annotated
+import re
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -13,12 +14,15 @@ if TYPE_CHECKING:
 
 __all__ = ["register"]
 
+#: Runs of earlier versions, which were all drains, have a d in front.
+_RUN: Final = re.compile("[rd]-[0-9a-f]{6}")
+
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
     app.command(
         "cancel",
-        epilog=examples("godwit cancel m-3f9a2c", "godwit cancel web1", "godwit cancel d-81b0aa"),
+        epilog=examples("godwit cancel m-3f9a2c", "godwit cancel web1", "godwit cancel r-81b0aa"),
     )(_cancel)
 
 
@@ -26,15 +30,15 @@ def _cancel(
     ctx: typer.Context,
     what: Annotated[
         str,
-        typer.Argument(metavar="MIGRATION|VM|DRAIN", help="The id, or the VM that is migrating."),
+        typer.Argument(metavar="MIGRATION|VM|RUN", help="The id, or the VM that is migrating."),
     ],
     detach: DetachOption = False,
     output: OutputOption = Output.TEXT,
 ) -> None:
-    """Cancel a migration or a drain, and wait for its confirmed end.
+    """Cancel a migration or a whole run, and wait for its confirmed end.
 
     A cancelled VM runs on where it was. An abort can come too late: then the VM has moved, and the
-    exit status is 1. After a cancelled drain the host stays in maintenance.
+    exit status is 1. After a cancelled drain or evacuation the host stays in maintenance.
     """
     from godwit.cli.following import follow
     from godwit.cli.screen import Screen
@@ -67,7 +71,7 @@ def _cancel(
 
 def _is_run(what: str) -> bool:
     # Ids carry their kind in front; a VM of such a name is still found by its UUID.
-    return what.startswith("d-") and len(what) == len("d-000000")
+    return _RUN.fullmatch(what) is not None
 
 
 def _migration_id(client: "Client", what: str) -> str:

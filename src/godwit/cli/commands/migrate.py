@@ -86,7 +86,6 @@ def _migrate(
             session,
             screen,
             plan,
-            question=f"Move {plan.moves[0].vm_name} to {plan.moves[0].destination}?",
             yes=yes,
             detach=detach,
             abort_on_interrupt=abort_on_interrupt,

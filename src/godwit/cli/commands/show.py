@@ -1,4 +1,4 @@
-"""``godwit show``: one migration, plan or drain whole."""
+"""``godwit show``: one migration, plan or run whole."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,7 +20,7 @@ def register(app: typer.Typer) -> None:
         epilog=examples(
             "godwit show m-3f9a2c",
             "godwit show web1         the last migration of a VM",
-            "godwit show d-81b0aa",
+            "godwit show r-81b0aa     a plan that is or was carried out",
             "godwit show p-77c1d0 -o json",
         ),
     )(_show)
@@ -31,12 +31,12 @@ def _show(
     what: Annotated[
         str,
         typer.Argument(
-            metavar="MIGRATION|PLAN|DRAIN", help="The id, or a VM for its last migration."
+            metavar="MIGRATION|PLAN|RUN", help="The id, or a VM for its last migration."
         ),
     ],
     output: OutputOption = Output.TEXT,
 ) -> None:
-    """Show a migration with every round, decision and who said what; or a plan, or a drain."""
+    """Show a migration with every round, decision and who said what; or a plan, or a run of one."""
     from godwit.cli.screen import Screen
     from godwit.cli.session import open_session
     from godwit.cli.views.migration import show_migration, show_run
@@ -69,6 +69,6 @@ def _find(client: "Client", what: str) -> "wire.MigrationDetail | wire.Plan | wi
     if (migration := last_migration_of(client, what)) is not None:
         return migration
     raise UnknownMigration(
-        f"no migration, plan or drain is {what!r}, and no VM of that name was ever moved",
-        remedy="See `godwit history` for migrations; ids begin with m-, p- and d-.",
+        f"no migration, plan or run is {what!r}, and no VM of that name was ever moved",
+        remedy="See `godwit history` for migrations; ids begin with m-, p- and r-.",
     )

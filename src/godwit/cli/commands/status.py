@@ -27,7 +27,7 @@ def _status(
     ] = False,
     output: OutputOption = Output.TEXT,
 ) -> None:
-    """Show the hosts, and the migrations and drains in flight."""
+    """Show the hosts, and the migrations in flight and the plans that are carried out."""
     from godwit.cli.screen import Screen
     from godwit.cli.session import open_session
 
@@ -64,18 +64,19 @@ def _show(
         screen.heading("Migrations in flight")
         show_in_flight(screen, status.migrations, time.time())
     if status.runs:
-        screen.heading("Runs")
+        screen.heading("Plans under way")
         rows = [
             (
                 one.id,
-                one.host,
+                one.kind,
+                one.host or "",
                 one.state,
                 f"{one.moves_planned - len(one.remaining) + len(one.unplaced)}",
                 ", ".join(one.remaining),
             )
             for one in status.runs
         ]
-        screen.table(("DRAIN", "HOST", "STATE", ">MOVED", "STILL THERE"), rows)
+        screen.table(("RUN", "WHAT", "HOST", "STATE", ">MOVED", "STILL TO MOVE"), rows)
     waiting = [one for one in status.migrations if one.needs_person]
     if waiting:
         screen.heading("Waits for a person")
@@ -95,7 +96,7 @@ def _summary(status: "wire.Status", cluster: "wire.Cluster | None") -> str:
     count = len(status.migrations)
     parts.append(f"{count or 'no'} migration{'' if count == 1 else 's'} in flight")
     if status.runs:
-        parts.append(f"{len(status.runs)} drain{'' if len(status.runs) == 1 else 's'}")
+        parts.append(f"{len(status.runs)} run{'' if len(status.runs) == 1 else 's'}")
     if waiting := sum(one.needs_person for one in status.migrations):
         parts.append(f"{waiting} WAITS FOR A PERSON")
     return ", ".join(parts) + "."

@@ -20,7 +20,7 @@ from godwit import wire
 from godwit.cli.board import Board
 from godwit.cli.remaining import Gauge, converging_words, left_words
 from godwit.cli.screen import Screen
-from godwit.cli.words import COPIES, rate_parts, where_runs
+from godwit.cli.words import CLOSING, COPIES, KINDS, rate_parts, where_runs
 from godwit.core.units import format_bytes, format_duration
 
 __all__ = ["LiveView", "render_board"]
@@ -89,7 +89,8 @@ def render_board(board: Board, now_s: float) -> RenderableType:
 
 def _run_line(run: wire.Run, now_s: float) -> str:
     left = len(run.remaining) - len(run.unplaced)
-    text = f"Draining {run.host}: {run.moves_planned - left} of {run.moves_planned} moved"
+    what = KINDS[run.kind] + (f" of {run.host}" if run.host and run.kind in CLOSING else "")
+    text = f"{what}: {run.moves_planned - left} of {run.moves_planned} moved"
     if run.unplaced:
         text += f", {len(run.unplaced)} can't be moved"
     return f"{text}, {format_duration(max(0.0, now_s - run.accepted_at_s))}"

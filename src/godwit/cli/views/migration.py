@@ -1,4 +1,4 @@
-"""Migrations and drains: in lists, how they ended, and in full with every round and decision."""
+"""Migrations and runs: in lists, how they ended, and in full with every round and decision."""
 
 from collections.abc import Sequence
 
@@ -7,6 +7,8 @@ from godwit.cli.screen import Screen
 from godwit.cli.views.plan import show_unplaced
 from godwit.cli.views.timetable import show_given_up, show_stuck
 from godwit.cli.words import (
+    CLOSING,
+    KINDS,
     ROUND_COLUMNS,
     clock,
     count_words,
@@ -106,7 +108,7 @@ def show_failure(screen: Screen, failure: wire.Failure | None) -> None:
 
 
 def show_run_outcome(screen: Screen, run: wire.RunDetail, *, plan_was_shown: bool = False) -> None:
-    """Print how a drain ended: each VM, and what became of the host."""
+    """Print how a run ended: each VM, and what became of the host."""
     last = {one.vm: one for one in run.migrations}
     if last:
         show_migrations(screen, list(last.values()))
@@ -118,22 +120,46 @@ def show_run_outcome(screen: Screen, run: wire.RunDetail, *, plan_was_shown: boo
         show_unplaced(screen, run.plan.unplaced)
         if run.plan.timed is not None:
             show_stuck(screen, run.plan.timed)
-    undrain = f"`godwit undrain {run.host}` ends it."
     moved = sum(one.phase == "done" for one in last.values())
+    if run.kind in CLOSING and run.plan.leaving:
+        _show_emptied(screen, run, moved)
+    else:
+        _show_done(screen, run, moved)
+
+
+def _show_emptied(screen: Screen, run: wire.RunDetail, moved: int) -> None:
+    hosts = " and ".join(run.plan.leaving)
+    undrain = " and ".join(f"`godwit undrain {one}`" for one in run.plan.leaving)
+    be = "is" if len(run.plan.leaving) == 1 else "are"
+    still = ", ".join(run.remaining) or "none"
     match run.state:
-        case "emptied":
+        case "done":
             screen.line(
-                f"{run.host} is empty ({count_words(moved, 'VM')} moved) and in"
-                f" maintenance; {undrain}",
+                f"{hosts} {be} empty ({count_words(moved, 'VM')} moved) and in maintenance;"
+                f" {undrain} ends it.",
                 style="bold green",
             )
         case "running":
-            screen.line(f"The drain goes on; still on {run.host}: {', '.join(run.remaining)}.")
+            screen.line(f"It goes on; still on {hosts}: {still}.")
         case _:
-            still = ", ".join(run.remaining) or "none"
             screen.line(
-                f"{run.host} is NOT empty ({run.state}; {moved} moved; still there: {still})."
-                f" It is in maintenance; {undrain}",
+                f"{hosts} {be} NOT empty ({run.state}; {moved} moved; still there: {still})."
+                f" It is in maintenance; {undrain} ends it.",
+                style="bold red",
+            )
+
+
+def _show_done(screen: Screen, run: wire.RunDetail, moved: int) -> None:
+    what, still = KINDS[run.kind], ", ".join(run.remaining) or "none"
+    match run.state:
+        case "done":
+            screen.line(f"{what} done: {count_words(moved, 'VM')} moved.", style="bold green")
+        case "running":
+            screen.line(f"{what} goes on; still to move: {still}.")
+        case _:
+            screen.line(
+                f"{what} NOT done ({run.state}; {moved} moved; not moved: {still}). The VMs that"
+                " were not moved run on where they are.",
                 style="bold red",
             )
 
@@ -169,9 +195,10 @@ def show_migration(screen: Screen, migration: wire.MigrationDetail) -> None:
 
 
 def show_run(screen: Screen, run: wire.RunDetail) -> None:
-    """Print a drain whole."""
+    """Print a run whole."""
+    what = KINDS[run.kind] + (f" of {run.host}" if run.host and run.kind in CLOSING else "")
     screen.line(
-        f"Drain {run.id} of {run.host}: {run.state}, accepted {clock(run.accepted_at_s)}",
+        f"{what} ({run.id}): {run.state}, accepted {clock(run.accepted_at_s)}",
         style="bold",
     )
     screen.line(
