@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
+from typing import Final
 
 from godwit.core.errors import HostUnreachable
 from godwit.core.model import Cluster, HostName, Vm
@@ -17,7 +18,6 @@ from godwit.core.planner import (
     Evacuate,
     Mix,
     PauseSettings,
-    Place,
     PlanRequest,
     PlanSettings,
     move_outlook,
@@ -25,12 +25,15 @@ from godwit.core.planner import (
     plan_migration,
 )
 from godwit.core.timetable import with_times
-from godwit.engine.lookup import find_vm
+from godwit.engine.lookup import find_host, find_vm, with_vm_ids
 from godwit.engine.measuring import Measuring
 from godwit.engine.observation import Observer
 from godwit.ports import Clock
 
-__all__ = ["Planning"]
+__all__ = ["SEARCH_LIMIT_S", "Planning"]
+
+#: How long a plan is searched for, unless asked otherwise.
+SEARCH_LIMIT_S: Final = 10.0
 
 
 class Planning:
@@ -67,10 +70,10 @@ class Planning:
     ) -> Plan:
         """Plan what is asked for, with times. VMs may be named in place of their ids.
 
-        Raises: HostUnreachable, UnknownVm, Refused.
+        Raises: UnknownHost, HostUnreachable, UnknownVm, Refused.
         """
         cluster = await self._observer.scan()
-        asked = _with_ids(cluster, asked)
+        asked = with_vm_ids(cluster, asked)
         for host in _to_be_emptied(asked):
             _refuse_silent(cluster, host)
         place = partial(
@@ -108,19 +111,6 @@ def _parts(asked: PlanRequest) -> tuple[PlanRequest, ...]:
     return asked.requests if isinstance(asked, Mix) else (asked,)
 
 
-def _with_ids(cluster: Cluster, asked: PlanRequest) -> PlanRequest:
-    """The request with the id of each VM that it names. Raises: UnknownVm, Refused."""
-    if isinstance(asked, Place):
-        return replace(asked, vm=find_vm(cluster, asked.vm).id)
-    if isinstance(asked, Mix):
-        parts = tuple(
-            replace(one, vm=find_vm(cluster, one.vm).id) if isinstance(one, Place) else one
-            for one in asked.requests
-        )
-        return replace(asked, requests=parts)
-    return asked
-
-
 def _to_be_emptied(asked: PlanRequest) -> tuple[HostName, ...]:
     found: list[HostName] = []
     for one in _parts(asked):
@@ -132,7 +122,7 @@ def _to_be_emptied(asked: PlanRequest) -> tuple[HostName, ...]:
 
 
 def _refuse_silent(cluster: Cluster, host: HostName) -> None:
-    observed = cluster.host(host)
+    observed = find_host(cluster, host)
     if not observed.is_known:
         raise HostUnreachable(
             f"{host} does not answer, so its VMs can't be moved away",
