@@ -12,7 +12,7 @@ from godwit.core.model import Cluster, HostName
 from godwit.core.planner import place_request
 from godwit.core.timetable import with_outlooks, with_times
 from godwit.engine.auditing import refuse_unsound
-from godwit.engine.lookup import with_ids
+from godwit.engine.lookup import with_vm_ids
 from godwit.wire.near import did_you_mean
 
 __all__ = ["plan_offline"]
@@ -36,7 +36,7 @@ def plan_offline(
     settings = wire.plan_settings_from_wire(asked)
     plan = place_request(
         cluster,
-        with_ids(cluster, wire.request_from_wire(asked, lambda name: _host(cluster, name))),
+        with_vm_ids(cluster, wire.request_from_wire(asked, lambda name: _host(cluster, name))),
         settings,
         clock=clock,
         limit_s=asked.limit_s,

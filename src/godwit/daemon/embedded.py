@@ -46,7 +46,7 @@ class Attachment:
         return self._hosting is not None
 
     def is_busy(self) -> bool:
-        """Whether a controller of our own has migrations or drains under way."""
+        """Whether a controller of our own has migrations or runs under way."""
         return self._hosting is not None and self._hosting.is_busy()
 
     def other_clients(self) -> int:

@@ -81,7 +81,7 @@ class Hosting:
         return len(pids - {os.getpid(), None})
 
     def is_busy(self) -> bool:
-        """Whether migrations or drains are under way."""
+        """Whether migrations or runs are under way."""
         controller, _ = self._ready.result()
         return self._ask(lambda: controller.is_busy)
 

@@ -7,7 +7,6 @@ itself: the planner chooses, ``step`` walks, the runners carry out. It knows not
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
-from typing import Final
 
 from godwit.core.errors import PlanStale, Refused
 from godwit.core.migration import Accepted, Event, Migration
@@ -44,7 +43,7 @@ from godwit.engine.migrations import Migrations
 from godwit.engine.notices import Notice, NoticeKind, Notices
 from godwit.engine.observation import Observer
 from godwit.engine.outage import ICMP_EVERY_S
-from godwit.engine.planning import Planning
+from godwit.engine.planning import SEARCH_LIMIT_S, Planning
 from godwit.engine.record_steps import RecordRule
 from godwit.engine.records import NetworkRecords
 from godwit.engine.runner import World
@@ -53,10 +52,7 @@ from godwit.engine.views import Acceptance, RunView, VmInsight
 from godwit.engine.watch import WatchLimits
 from godwit.ports import Clock, Connector, ForwardingReader, Journal, KnowledgeStore, Prober, Store
 
-__all__ = ["SEARCH_LIMIT_S", "Controller"]
-
-#: How long a plan is searched for, unless asked otherwise.
-SEARCH_LIMIT_S: Final = 10.0
+__all__ = ["Controller"]
 
 
 class Controller:
@@ -193,7 +189,7 @@ class Controller:
                     remedy="Wait for it, or cancel it.",
                 )
         # The destination of one may go: its moves are tried elsewhere.
-        if (run := self._runs.under_way(name)) is not None:
+        if (run := self._runs.emptying(name)) is not None:
             raise Refused(
                 f"{name} can't be removed now",
                 evidence=f"{run} empties it: that run is under way",
@@ -298,9 +294,7 @@ class Controller:
     def _accepted_before(self, plan: Plan) -> Acceptance | None:
         if (run := self._runs.of_plan(plan.id)) is not None:
             return Acceptance(plan=plan, migrations=(), run=run)
-        found = tuple(
-            one.id for one in self._migrations.newest(limit=LOOK_BACK) if one.plan == plan.id
-        )
+        found = tuple(one.id for one in self._migrations.of_plan(plan.id))
         return Acceptance(plan=plan, migrations=found, run=None) if found else None
 
     async def _accept_run(self, plan: Plan, cluster: Cluster) -> Acceptance:
@@ -383,6 +377,10 @@ class Controller:
     def runs(self, *, limit: int) -> tuple[RunView, ...]:
         """The newest runs, newest first."""
         return self._runs.newest(limit=limit)
+
+    def runs_under_way(self) -> tuple[RunView, ...]:
+        """Those that have not ended, newest first."""
+        return self._runs.under_way()
 
     def run(self, run_id: RunId) -> RunView:
         """Return one. Raises: UnknownPlan."""

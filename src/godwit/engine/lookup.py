@@ -1,13 +1,13 @@
-"""Finding the VMs that a person means."""
+"""Finding the VM and the host that a person means."""
 
 from dataclasses import replace
 from difflib import get_close_matches
 
-from godwit.core.errors import Refused, UnknownVm
-from godwit.core.model import Cluster, Vm
+from godwit.core.errors import Refused, UnknownHost, UnknownVm
+from godwit.core.model import Cluster, Host, HostName, Vm
 from godwit.core.planner import Mix, Place, PlanRequest
 
-__all__ = ["find_vm", "with_ids"]
+__all__ = ["find_host", "find_vm", "with_vm_ids"]
 
 
 def find_vm(cluster: Cluster, name_or_id: str) -> Vm:
@@ -36,8 +36,20 @@ def find_vm(cluster: Cluster, name_or_id: str) -> Vm:
     )
 
 
-def with_ids(cluster: Cluster, asked: PlanRequest) -> PlanRequest:
-    """The request with the id of each VM that it names. Raises: UnknownVm, Refused."""
+def find_host(cluster: Cluster, name: HostName) -> Host:
+    """Return a host of the cluster. Raises: UnknownHost."""
+    for one in cluster.hosts:
+        if one.name == name:
+            return one
+    near = get_close_matches(name, sorted(one.name for one in cluster.hosts), n=3)
+    raise UnknownHost(
+        f"no host {name!r} is in the inventory",
+        remedy=f"Did you mean {' or '.join(near)}?" if near else "See `godwit host list`.",
+    )
+
+
+def with_vm_ids(cluster: Cluster, asked: PlanRequest) -> PlanRequest:
+    """Return a request with the id of each VM that it names. Raises: UnknownVm, Refused."""
     if isinstance(asked, Place):
         return replace(asked, vm=find_vm(cluster, asked.vm).id)
     if isinstance(asked, Mix):

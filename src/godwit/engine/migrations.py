@@ -7,7 +7,7 @@ from typing import Final
 
 from godwit.core.errors import GodwitError, Refused
 from godwit.core.migration import Accepted, Event, Migration, Phase, begin, is_ended, replay
-from godwit.core.model import MigrationId, Progress, Reservation
+from godwit.core.model import MigrationId, PlanId, Progress, Reservation
 from godwit.core.plan import Move, Plan
 from godwit.engine.links import Links
 from godwit.engine.notices import NoticeKind, Notices
@@ -207,6 +207,10 @@ class Migrations:
     def newest(self, *, limit: int, before: MigrationId | None = None) -> tuple[Migration, ...]:
         """The newest migrations, newest first; older than ``before``. Raises: UnknownMigration."""
         return tuple(self.get(one) for one in self._journal.newest(limit=limit, before=before))
+
+    def of_plan(self, plan: PlanId) -> tuple[Migration, ...]:
+        """All that a plan led to, oldest first, however long ago."""
+        return tuple(self.get(one) for one in self._journal.of_plan(plan))
 
     def progress(self, migration_id: MigrationId) -> Progress | None:
         """The last statistics of a migration that runs now."""

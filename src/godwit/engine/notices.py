@@ -29,7 +29,7 @@ class NoticeKind(Enum):
     MIGRATION = "migration"
     #: New statistics of a running migration; ``migration`` and ``progress`` are set.
     PROGRESS = "progress"
-    #: A drain made a step; ``drain`` is its new value.
+    #: A run made a step; ``run`` is its new value.
     RUN = "run"
     #: The inventory or a host's maintenance changed; ``host`` is set.
     HOST = "host"

@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
+from typing import Final
 
 from godwit.core.errors import HostUnreachable
 from godwit.core.model import Cluster, HostName, Vm
@@ -24,12 +25,15 @@ from godwit.core.planner import (
     plan_migration,
 )
 from godwit.core.timetable import with_times
-from godwit.engine.lookup import find_vm, with_ids
+from godwit.engine.lookup import find_host, find_vm, with_vm_ids
 from godwit.engine.measuring import Measuring
 from godwit.engine.observation import Observer
 from godwit.ports import Clock
 
-__all__ = ["Planning"]
+__all__ = ["SEARCH_LIMIT_S", "Planning"]
+
+#: How long a plan is searched for, unless asked otherwise.
+SEARCH_LIMIT_S: Final = 10.0
 
 
 class Planning:
@@ -66,10 +70,10 @@ class Planning:
     ) -> Plan:
         """Plan what is asked for, with times. VMs may be named in place of their ids.
 
-        Raises: HostUnreachable, UnknownVm, Refused.
+        Raises: UnknownHost, HostUnreachable, UnknownVm, Refused.
         """
         cluster = await self._observer.scan()
-        asked = with_ids(cluster, asked)
+        asked = with_vm_ids(cluster, asked)
         for host in _to_be_emptied(asked):
             _refuse_silent(cluster, host)
         place = partial(
@@ -118,7 +122,7 @@ def _to_be_emptied(asked: PlanRequest) -> tuple[HostName, ...]:
 
 
 def _refuse_silent(cluster: Cluster, host: HostName) -> None:
-    observed = cluster.host(host)
+    observed = find_host(cluster, host)
     if not observed.is_known:
         raise HostUnreachable(
             f"{host} does not answer, so its VMs can't be moved away",

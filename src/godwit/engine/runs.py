@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Final
 
 from godwit.core.errors import Refused, UnknownPlan
+from godwit.core.migration import Phase
 from godwit.core.model import Cluster, HostName, PlanId, RunId
 from godwit.core.plan import Plan, PlanKind
 from godwit.core.planner import Restore
@@ -19,9 +20,8 @@ from godwit.ports import Clock, Store, StoredRun
 
 __all__ = ["LOOK_BACK", "Runs"]
 
-#: Plans, runs and migrations looked through to find what a plan led to.
+#: Runs looked through to find one, and migrations to find those of a VM.
 LOOK_BACK: Final = 200
-
 
 #: What is urgent starts beside what runs already; each of its moves is checked as it starts.
 _URGENT: Final = frozenset({PlanKind.DRAIN, PlanKind.EVACUATE})
@@ -69,7 +69,11 @@ class Runs:
     def _going(self) -> tuple[PlanRun, ...]:
         return tuple(one for one in self._runs.values() if not self._tasks[one.stored.id].done())
 
-    def under_way(self, host: HostName) -> RunId | None:
+    def under_way(self) -> tuple[RunView, ...]:
+        """Those that have not ended, newest first."""
+        return tuple(self._view(one.stored) for one in reversed(self._going()))
+
+    def emptying(self, host: HostName) -> RunId | None:
         """The run that empties this host and has not ended, if there is one."""
         for run in self._runs.values():
             if run.stored.ended_at_s is None and host in run.plan.closes:
@@ -111,12 +115,14 @@ class Runs:
         Raises: Refused when there was none.
         """
         for stored in self._store.runs(limit=LOOK_BACK):
-            plan = self._store.plan(stored.plan)
-            if host not in plan.closes:
+            if host not in self._store.plan(stored.plan).closes:
                 continue
-            moved = {one.move.vm for one in self._view(stored).migrations}
-            left = {one.vm for one in plan.moves if one.source == host}
-            if placement := dict.fromkeys(sorted(left & moved), host):
+            left = {
+                one.move.vm
+                for one in self._view(stored).migrations
+                if one.phase is Phase.DONE and one.move.source == host
+            }
+            if placement := dict.fromkeys(sorted(left), host):
                 return Restore(placement=placement)
         raise Refused(
             f"no drain or evacuation of {host} is known that moved a VM away",
@@ -181,8 +187,7 @@ class Runs:
             stored = run.so_far()
             migrations = tuple(self._migrations.get(one) for one in run.migrations)
         else:
-            newest = self._migrations.newest(limit=LOOK_BACK)
-            migrations = tuple(one for one in reversed(newest) if one.plan == stored.plan)
+            migrations = self._migrations.of_plan(stored.plan)
         return view_of(
             stored,
             self._store.plan(stored.plan),

@@ -118,6 +118,10 @@ class Journal(Protocol):
         """
         ...
 
+    def of_plan(self, plan: PlanId) -> tuple[MigrationId, ...]:
+        """All migrations of one plan, oldest first."""
+        ...
+
     def mark_ended(self, migration: MigrationId) -> None:
         """Note that the fold of the journal has ended, so that ``unfinished`` need not fold it."""
         ...

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, func, insert, select, update
 
 from godwit.core.errors import Bug, UnknownMigration
 from godwit.core.migration import Accepted, Event
-from godwit.core.model import MigrationId
+from godwit.core.model import MigrationId, PlanId
 from godwit.store.codec import decode_event, encode
 from godwit.store.database import Database
 from godwit.store.schema import journal, migrations
@@ -82,6 +82,13 @@ class SqlJournal:
                     raise _unknown(before)
                 query = query.where(migrations.c.number < number)
             return tuple(MigrationId(found) for found in connection.scalars(query))
+
+    def of_plan(self, plan: PlanId) -> tuple[MigrationId, ...]:
+        """All migrations of one plan, oldest first."""
+        query = select(migrations.c.id).where(migrations.c.plan == plan)
+        with self._database.transaction() as connection:
+            found = connection.scalars(query.order_by(migrations.c.number)).all()
+        return tuple(MigrationId(one) for one in found)
 
     def mark_ended(self, migration: MigrationId) -> None:
         """Note that nothing more will happen to it. Raises: UnknownMigration."""

@@ -7,7 +7,7 @@ import pytest
 from godwit.core.errors import Refused
 from godwit.core.migration import Phase
 from godwit.core.model import HostName
-from godwit.core.planner import PauseSettings
+from godwit.core.planner import Drain, PauseSettings, PlanSettings
 from godwit.core.units import MIB
 from godwit.engine import NoticeKind, RunState
 
@@ -20,10 +20,14 @@ APART = (
 )
 
 
-async def _drain(site, **wishes):
-    plan = await site.controller.plan_drain(
-        H1, parallel=wishes.get("parallel", 1), settings=PauseSettings()
+async def _planned(site, *, parallel=1):
+    return await site.controller.plan_request(
+        Drain(hosts=(H1,), make_room=False), PlanSettings(parallel=parallel)
     )
+
+
+async def _drain(site, **wishes):
+    plan = await _planned(site, **wishes)
     acceptance = await site.controller.accept(plan.id)
     async for notice in site.controller.watch():
         view = site.controller.run(acceptance.run)
@@ -116,7 +120,7 @@ async def test_drain_with_anti_affinity_into_tight_hosts_keeps_its_order_and_its
 
 async def test_a_plan_of_a_drain_is_refused_once_its_room_has_gone(site, guest, lab):
     guest("mover")
-    plan = await site.controller.plan_drain(H1, parallel=1, settings=PauseSettings())
+    plan = await _planned(site)
     await _leave_room(site, h2=64 * MIB, h3=64 * MIB)
 
     with pytest.raises(Refused) as refused:

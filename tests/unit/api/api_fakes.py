@@ -62,11 +62,19 @@ from godwit.core.model import (
     RunId,
 )
 from godwit.core.plan import Plan, PlanKind
-from godwit.core.planner import PauseSettings, plan_drain, plan_migration
+from godwit.core.planner import (
+    PauseSettings,
+    PlanRequest,
+    PlanSettings,
+    Restore,
+    place_request,
+    plan_migration,
+)
 from godwit.core.timetable import with_times
 from godwit.engine import Acceptance, Notice, NoticeKind, RunState, RunView
-from godwit.engine.lookup import find_vm
+from godwit.engine.lookup import find_vm, with_vm_ids
 from godwit.engine.notices import Notices
+from godwit.engine.planning import SEARCH_LIMIT_S
 
 
 @contextmanager
@@ -121,6 +129,8 @@ class FakeController(Learnt):
     notices: Notices = field(default_factory=lambda: Notices(first_number=100))
     watchers: int = 0
     measured: list[bool] = field(default_factory=list)
+    #: The time limit and the seed of each search.
+    searched: list[tuple[float, int]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.released = asyncio.Event()
@@ -204,15 +214,29 @@ class FakeController(Learnt):
         plan = plan_migration(cluster, found_vm, destination=destination, settings=settings)
         return self._keep(forecast_plan(plan, postcopy=self.postcopy))
 
-    async def plan_drain(
-        self, host: HostName, *, parallel: int, settings: PauseSettings, measure: bool = True
+    async def plan_request(
+        self,
+        asked: PlanRequest,
+        settings: PlanSettings,
+        *,
+        measure: bool = True,
+        limit_s: float = SEARCH_LIMIT_S,
+        seed: int = 0,
     ) -> Plan:
         self.measured.append(measure)
-        self._record(host)
+        self.searched.append((limit_s, seed))
         cluster = await self.scan()
-        plan = plan_drain(cluster, host, parallel=parallel, settings=settings)
+        plan = place_request(cluster, with_vm_ids(cluster, asked), settings, seed=seed)
         plan = forecast_plan(plan, postcopy=self.postcopy)
-        return self._keep(with_times(cluster, plan, settings))
+        return self._keep(with_times(cluster, plan, settings.pause))
+
+    def way_back(self, host: HostName) -> Restore:
+        self._record(host)
+        for view in self.runs(limit=50):
+            moved = {one.move.vm for one in view.migrations if one.phase is Phase.DONE}
+            if host in view.plan.closes and moved:
+                return Restore(placement=dict.fromkeys(sorted(moved), host))
+        raise Refused(f"no drain of {host} is known", remedy="Name the VMs.")
 
     def _keep(self, plan: Plan) -> Plan:
         plan = plan.with_id(PlanId(f"p-{len(self.plans):06x}"))
@@ -230,8 +254,8 @@ class FakeController(Learnt):
             return self.acceptances[plan_id]
         if plan.generation != self.cluster.generation:
             raise PlanStale("the cluster changed", remedy="Plan again.")
-        if plan.kind is PlanKind.DRAIN:
-            acceptance = await self._accept_drain(plan)
+        if plan.kind is not PlanKind.MIGRATE:
+            acceptance = await self._accept_run(plan)
         else:
             ids = tuple(self._begin(plan, index) for index in range(len(plan.moves)))
             acceptance = Acceptance(plan=plan, migrations=ids, run=None)
@@ -240,10 +264,10 @@ class FakeController(Learnt):
         self.acceptances[plan_id] = acceptance
         return acceptance
 
-    async def _accept_drain(self, plan: Plan) -> Acceptance:
-        assert plan.host is not None
-        await self.set_maintenance(plan.host, on=True)
-        run_id = RunId(f"d-{len(self.run_views):06x}")
+    async def _accept_run(self, plan: Plan) -> Acceptance:
+        for host in plan.closes:
+            await self.set_maintenance(host, on=True)
+        run_id = RunId(f"r-{len(self.run_views):06x}")
         self.run_views[run_id] = RunView(
             id=run_id,
             plan=plan,
@@ -397,9 +421,12 @@ class FakeController(Learnt):
     def runs(self, *, limit: int) -> tuple[RunView, ...]:
         return tuple(reversed(self.run_views.values()))[:limit]
 
+    def runs_under_way(self) -> tuple[RunView, ...]:
+        return tuple(one for one in self.runs(limit=50) if one.state is RunState.RUNNING)
+
     def run(self, run_id: RunId) -> RunView:
         if run_id not in self.run_views:
-            raise UnknownPlan(f"there is no drain {run_id!r}", remedy="List them.")
+            raise UnknownPlan(f"there is no run {run_id!r}", remedy="List them.")
         return self.run_views[run_id]
 
     async def cancel_run(self, run_id: RunId) -> RunView:

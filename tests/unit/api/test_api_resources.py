@@ -146,13 +146,13 @@ def test_a_drain_tells_what_moved_and_what_stays(http: httpx.Client) -> None:
     plan = http.post("/plans", json={"kind": "drain", "host": "kvm1", "parallel": 2}).json()
     assert [one["vm_name"] for one in plan["unplaced"]] == ["gpu1"]
     accepted = http.post(f"/plans/{plan['id']}/accept").json()
-    run = _until(http, f"/runs/{accepted['drain']}", lambda one: one["is_ended"])
+    run = _until(http, f"/runs/{accepted['run']}", lambda one: one["is_ended"])
     assert run["state"] == "partly"
     assert run["remaining"] == run["unplaced"] == ["gpu1"]
     assert [one["phase"] for one in run["migrations"]] == ["done", "done"]
     assert run["plan"]["id"] == plan["id"]
-    assert http.get("/runs").json()[0]["id"] == accepted["drain"]
-    assert http.post(f"/runs/{accepted['drain']}/cancel").status_code == 409
+    assert http.get("/runs").json()[0]["id"] == accepted["run"]
+    assert http.post(f"/runs/{accepted['run']}/cancel").status_code == 409
 
 
 def test_hosts_are_added_listed_put_into_maintenance_and_removed(http: httpx.Client) -> None:
@@ -186,7 +186,7 @@ def test_a_host_that_its_peers_cannot_reach_is_refused(http: httpx.Client) -> No
     ("path", "body", "key"),
     [
         ("/plans", {"kind": "migrate"}, "vm"),
-        ("/plans", {"kind": "evacuate"}, "kind"),
+        ("/plans", {"kind": "teleport"}, "kind"),
         ("/plans", {"kind": "drain", "host": "kvm1", "parallel": 0}, "parallel"),
         ("/plans", {"kind": "migrate", "vm": "a", "pause_max_s": 0}, "pause_max_s"),
         ("/plans", {"kind": "migrate", "vm": "a", "speed": 1}, "speed"),

@@ -40,8 +40,8 @@ from godwit.core.model import (
     VmPolicy,
     VmSighting,
 )
-from godwit.core.plan import Recipe
-from godwit.core.planner import PauseSettings
+from godwit.core.plan import Plan, Recipe
+from godwit.core.planner import Drain, PauseSettings, PlanSettings
 from godwit.core.units import MIB
 from godwit.drivers.simulated import Guest, SimulatedConnector, SimulatedProber, SimulatedWorld
 from godwit.engine import Controller
@@ -56,7 +56,7 @@ from godwit.ports import (
 )
 from godwit.store import Database, SqlJournal, SqlKnowledge, SqlStore
 
-__all__ = ["Gate", "Stage", "guest"]
+__all__ = ["Gate", "Stage", "guest", "plan_drain"]
 
 A, B, C = HostName("a"), HostName("b"), HostName("c")
 
@@ -74,6 +74,22 @@ def guest(name: str = "web", **changes: Any) -> Guest:
         "dirty_bytes_per_s": 20.0 * MIB,
     }
     return Guest(**(values | changes))
+
+
+async def plan_drain(
+    controller: Controller,
+    host: HostName,
+    *,
+    parallel: int,
+    settings: PauseSettings,
+    measure: bool = True,
+) -> Plan:
+    """A plan to empty a host, for whose VMs nobody else makes room."""
+    return await controller.plan_request(
+        Drain(hosts=(host,), make_room=False),
+        PlanSettings(pause=settings, parallel=parallel),
+        measure=measure,
+    )
 
 
 class Killed(asyncio.CancelledError):

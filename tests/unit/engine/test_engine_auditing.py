@@ -16,7 +16,7 @@ from godwit.core.timed import TimedPlan
 from godwit.core.units import GIB, MIB
 from godwit.engine import Controller, RunState, auditing
 from godwit.store import SqlStore
-from tests.unit.engine.stage import A, B, C, Stage, guest
+from tests.unit.engine.stage import A, B, C, Stage, guest, plan_drain
 
 ASKED = PauseSettings()
 NAMES = ("one", "two", "three")
@@ -26,7 +26,7 @@ async def drain_plan(stage: Stage, *, parallel: int = 1) -> tuple[Controller, Pl
     for name in NAMES:
         stage.world.add_guest("a", guest(name))
     controller = await stage.start()
-    return controller, await controller.plan_drain(A, parallel=parallel, settings=ASKED)
+    return controller, await plan_drain(controller, A, parallel=parallel, settings=ASKED)
 
 
 def kept(stage: Stage, plan: Plan, **timed: object) -> Plan:

@@ -11,7 +11,7 @@ from godwit.core.planner import PauseSettings
 from godwit.core.units import GIB, MIB
 from godwit.drivers.simulated import Point
 from godwit.engine import Controller, RunState, RunView
-from tests.unit.engine.stage import SETTLED, A, B, C, Gate, Killed, Stage, guest
+from tests.unit.engine.stage import SETTLED, A, B, C, Gate, Killed, Stage, guest, plan_drain
 
 ASKED = PauseSettings()
 NAMES = ("one", "two", "three", "four", "five", "six")
@@ -24,7 +24,7 @@ def fill(stage: Stage, names: tuple[str, ...] = NAMES) -> None:
 
 
 async def begin(controller: Controller, *, parallel: int = 2) -> RunId:
-    plan = await controller.plan_drain(A, parallel=parallel, settings=ASKED)
+    plan = await plan_drain(controller, A, parallel=parallel, settings=ASKED)
     accepted = await controller.accept(plan.id)
     assert accepted.run is not None
     assert accepted.migrations == ()
@@ -96,7 +96,7 @@ async def test_a_vm_that_no_host_may_take_is_told_with_its_reason_and_runs_on(
     fill(stage, ("one", "two"))
     stage.world.add_guest("a", guest("stuck", disk="/local/stuck.qcow2"))
     controller = await stage.start()
-    plan = await controller.plan_drain(A, parallel=2, settings=ASKED)
+    plan = await plan_drain(controller, A, parallel=2, settings=ASKED)
     assert [one.vm_name for one in plan.unplaced] == ["stuck"]
     assert "local" in plan.unplaced[0].refusals[0].why
 
@@ -111,7 +111,7 @@ async def test_a_vm_that_no_host_may_take_is_told_with_its_reason_and_runs_on(
 async def test_a_move_that_failed_is_tried_on_another_host(stage: Stage) -> None:
     fill(stage, ("one",))
     controller = await stage.start()
-    plan = await controller.plan_drain(A, parallel=1, settings=ASKED)
+    plan = await plan_drain(controller, A, parallel=1, settings=ASKED)
     first = plan.moves[0].destination
     stage.world.machines[first].refuses_prepare = "cannot access storage file"
 
@@ -139,7 +139,7 @@ async def test_a_move_that_fails_everywhere_is_reported_and_the_others_go_on(
     )
     stage.world.add_guest("a", writes)
     controller = await stage.start()
-    plan = await controller.plan_drain(A, parallel=1, settings=PauseSettings(pause_max_s=0.1))
+    plan = await plan_drain(controller, A, parallel=1, settings=PauseSettings(pause_max_s=0.1))
     accepted = await controller.accept(plan.id)
     assert accepted.run is not None
 
@@ -233,14 +233,14 @@ async def test_a_drain_is_accepted_once_and_a_host_is_drained_once_at_a_time(
 ) -> None:
     fill(stage)
     controller = await stage.start()
-    plans = [await controller.plan_drain(A, parallel=1, settings=ASKED) for _ in range(2)]
+    plans = [await plan_drain(controller, A, parallel=1, settings=ASKED) for _ in range(2)]
 
     first = await controller.accept(plans[0].id)
     again = await controller.accept(plans[0].id)
     # Maintenance has changed the cluster: the other plan is of an older one.
     with pytest.raises(Refused):
         await controller.accept(plans[1].id)
-    third = await controller.plan_drain(A, parallel=1, settings=ASKED)
+    third = await plan_drain(controller, A, parallel=1, settings=ASKED)
     with pytest.raises(Refused):
         await controller.accept(third.id)
 
@@ -254,8 +254,8 @@ async def test_a_host_that_does_not_answer_is_not_drained(stage: Stage) -> None:
     stage.world.kill_libvirtd("a")
     controller = await stage.start()
 
-    with pytest.raises(HostUnreachable, match="can't be drained"):
-        await controller.plan_drain(A, parallel=1, settings=ASKED)
+    with pytest.raises(HostUnreachable, match="can't be moved away"):
+        await plan_drain(controller, A, parallel=1, settings=ASKED)
 
 
 async def test_a_drain_whose_controller_died_is_shown_as_interrupted_and_its_moves_end(
@@ -289,7 +289,7 @@ async def test_a_drain_may_lose_its_controller_at_any_crossing(stage: Stage, num
     gate = Gate(kill_at=number)
     gate.armed = False
     controller = await stage.start(gate)
-    plan = await controller.plan_drain(A, parallel=2, settings=ASKED)
+    plan = await plan_drain(controller, A, parallel=2, settings=ASKED)
     gate.armed = True
     try:
         await controller.accept(plan.id)
@@ -330,7 +330,7 @@ async def test_a_migration_in_doubt_does_not_keep_the_others_waiting_for_ever(
 ) -> None:
     fill(stage, NAMES[:2])
     controller = await stage.start()
-    plan = await controller.plan_drain(A, parallel=1, settings=ASKED)
+    plan = await plan_drain(controller, A, parallel=1, settings=ASKED)
     first, second = plan.moves
     stage.world.at(Point.SWITCH, lambda: stage.world.power_off(first.destination), vm=first.vm)
 
@@ -371,8 +371,8 @@ async def test_a_fault_in_one_move_leaves_no_other_behind_a_drain_that_is_over(
     fill(stage, NAMES[:3])
     controller = await stage.start()
     run = await begin(controller, parallel=1)
-    run = controller._runs._runs[run]._conducting
-    start, started = run._start, []
+    conducting = controller._runs._runs[run]._conducting
+    start, started = conducting._start, []
 
     def broken_once(*of_what: object) -> object:
         started.append(of_what)
@@ -380,7 +380,7 @@ async def test_a_fault_in_one_move_leaves_no_other_behind_a_drain_that_is_over(
             raise RuntimeError("a fault of ours")
         return start(*of_what)
 
-    monkeypatch.setattr(run, "_start", broken_once)
+    monkeypatch.setattr(conducting, "_start", broken_once)
     view = await ended(stage, controller, run)
 
     assert view.state is RunState.INTERRUPTED

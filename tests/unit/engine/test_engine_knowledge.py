@@ -13,7 +13,7 @@ from godwit.core.units import MIB
 from godwit.engine.knowledge import facts_of, link_share, without_gaps
 from godwit.store import SqlJournal, SqlKnowledge, SqlStore
 from tests.unit.core.builders import NOW_S, accepted, move
-from tests.unit.engine.stage import A, B, C, Gate, Stage, guest
+from tests.unit.engine.stage import A, B, C, Gate, Stage, guest, plan_drain
 
 WEB = VmId("uuid-of-web")
 LINK = 125e6
@@ -205,7 +205,7 @@ async def test_a_link_that_was_shared_does_not_pass_for_a_slow_one(
     for name in names:
         stage.world.add_guest("a", guest(name, memory_bytes=256 * MIB))
     controller = await stage.start()
-    plan = await controller.plan_drain(A, parallel=3, settings=ASKED_NOTHING)
+    plan = await plan_drain(controller, A, parallel=3, settings=ASKED_NOTHING)
     run = (await controller.accept(plan.id)).run
     await stage.until(lambda: controller.run(run).ended_at_s is not None)
     ended = controller.run(run).migrations

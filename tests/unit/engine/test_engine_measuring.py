@@ -26,7 +26,7 @@ from godwit.core.units import MIB
 from godwit.engine import Controller
 from godwit.engine.measuring import MeasuringLimits, is_due
 from godwit.store import SqlKnowledge
-from tests.unit.engine.stage import A, B, GatedHost, Stage, guest
+from tests.unit.engine.stage import A, B, GatedHost, Stage, guest, plan_drain
 
 WEB = VmId("uuid-of-web")
 ON = MeasuringLimits()
@@ -110,7 +110,7 @@ async def test_a_person_may_do_without(stage: Stage, watch: Watch) -> None:
     stage.world.add_guest("a", guest())
     controller = await stage.start(measuring=ON)
     plan = await _plan(controller, measure=False)
-    await controller.plan_drain(A, parallel=1, settings=ASKED_NOTHING, measure=False)
+    await plan_drain(controller, A, parallel=1, settings=ASKED_NOTHING, measure=False)
     assert watch.asked == []
     assert plan.moves[0].forecast is not None
 
@@ -121,7 +121,7 @@ async def test_a_vm_that_stands_still_or_can_not_move_is_left_alone(
     stage.world.add_guest("a", guest(), state=RunState.PAUSED_USER)
     stage.world.add_guest("a", guest("local", disk="/var/local.qcow2"))
     controller = await stage.start(measuring=ON)
-    plan = await controller.plan_drain(A, parallel=1, settings=ASKED_NOTHING)
+    plan = await plan_drain(controller, A, parallel=1, settings=ASKED_NOTHING)
     assert (plan.moves, watch.asked) == ((), [])
 
 
@@ -147,7 +147,7 @@ async def test_two_at_a_time_on_each_host_and_not_longer_than_a_plan_may_take(
         stage.world.add_guest("a", guest(f"vm{number}", memory_bytes=(64 + number) * MIB))
     controller = await stage.start(measuring=ON)
     begun_s = stage.world.now_s()
-    plan = await controller.plan_drain(A, parallel=2, settings=ASKED_NOTHING)
+    plan = await plan_drain(controller, A, parallel=2, settings=ASKED_NOTHING)
 
     assert stage.world.now_s() - begun_s < ON.budget_s + 1
     assert watch.most == {A: 2}

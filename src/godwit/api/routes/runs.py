@@ -35,5 +35,5 @@ async def get_run(run_id: str, controller: TheController) -> wire.RunDetail:
     status_code=status.HTTP_202_ACCEPTED,
 )
 async def cancel_run(run_id: str, controller: TheController) -> wire.Run:
-    """Start no more moves and cancel those in flight. The host stays in maintenance."""
+    """Start no more moves and cancel those in flight. Maintenance of hosts stays as it is."""
     return run_to_wire(await controller.cancel_run(RunId(run_id)))

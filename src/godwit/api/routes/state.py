@@ -5,29 +5,26 @@ from fastapi import APIRouter
 from godwit import __version__, wire
 from godwit.api.door import TheController
 from godwit.api.views import run_to_wire
-from godwit.engine import RunState
 
 __all__ = ["router"]
 
 router = APIRouter(tags=["state"])
 
-#: How far back an unfinished migration or drain is looked for.
+#: How far back an unfinished migration is looked for.
 _LOOKED_AT = 1000
-_RUNS_LOOKED_AT = 50
 
 
 @router.get("/status", operation_id="get_status")
 async def get_status(controller: TheController) -> wire.Status:
     """Say what is in flight. No host is asked: this answers at once."""
     migrations = controller.migrations(limit=_LOOKED_AT)
-    runs = controller.runs(limit=_RUNS_LOOKED_AT)
     return wire.Status(
         version=__version__,
         is_busy=controller.is_busy,
         last_notice=controller.last_notice,
         hosts=tuple(wire.host_record_to_wire(one) for one in controller.host_records()),
         migrations=tuple(wire.migration_to_wire(one) for one in migrations if not one.is_ended),
-        runs=tuple(run_to_wire(one) for one in runs if one.state is RunState.RUNNING),
+        runs=tuple(run_to_wire(one) for one in controller.runs_under_way()),
     )
 
 

@@ -31,7 +31,7 @@ async def watch(
     ] = None,
     last_event_id: Annotated[int | None, Header(description="Sent by a browser again.")] = None,
 ) -> StreamingResponse:
-    """Tell every step of every migration and drain, in order, from a number on."""
+    """Tell every step of every migration and run, in order, from a number on."""
     # "From now on" is settled here and not when the stream is first read, or a notice in between
     # would be lost. A browser that reconnects repeats its first URL: then the header is newer.
     seen = max(
