@@ -168,8 +168,8 @@ def test_a_drain_that_empties_the_host_is_a_success(godwit: CommandLine, world: 
     object.__setattr__(world.controller.cluster, "vms", vms)
     ran = godwit("drain", "kvm1", "--yes", "-o", "json")
     assert ran.status == 0
-    assert ran.lines[-1]["drain"]["state"] == "emptied"
-    assert len(ran.lines[-1]["drain"]["migrations"]) == 2
+    assert ran.lines[-1]["run"]["state"] == "done"
+    assert len(ran.lines[-1]["run"]["migrations"]) == 2
 
 
 def test_a_drain_of_an_empty_host_says_so(godwit: CommandLine) -> None:
@@ -200,7 +200,7 @@ def test_a_detached_cancel_says_in_json_what_it_ordered(godwit: CommandLine, wor
 def test_cancel_of_a_drain_stops_it(godwit: CommandLine, world: World) -> None:
     world.controller.plots["web1"] = Plot(holds_in=Phase.COPYING)
     assert godwit("drain", "kvm1", "--yes", "--detach").status == 0
-    ran = godwit("cancel", "d-000000")
+    ran = godwit("cancel", "r-000000")
     assert ran.status == 0
     assert "kvm1 is NOT empty (cancelled" in ran.out
 
@@ -224,8 +224,8 @@ def test_history_and_show_tell_who_said_what(godwit: CommandLine) -> None:
 
 def test_show_of_a_drain(godwit: CommandLine) -> None:
     godwit("drain", "kvm1", "--yes")
-    out = godwit("show", "d-000000").out
-    assert "Drain d-000000 of kvm1: partly" in out
+    out = godwit("show", "r-000000").out
+    assert "Drain of kvm1 (r-000000): partly" in out
     assert "gpu1 can't be moved" in out
 
 

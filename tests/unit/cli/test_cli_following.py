@@ -78,13 +78,13 @@ def test_an_interrupt_aborts_only_when_that_was_asked_for(
 
 
 def test_an_interrupted_drain_says_what_its_end_means(godwit: CommandLine, copying: World) -> None:
-    for owned, said in ((False, "The drain goes on"), (True, "starts no further moves")):
+    for owned, said in ((False, "r-000000 goes on"), (True, "starts no further moves")):
         godwit.owned = owned
         with _meanwhile(_followed(copying), lambda: os.kill(os.getpid(), signal.SIGINT)):
             ran = godwit("drain", "kvm1", "--yes")
         assert ran.status == 130
         assert said in ran.err
-        assert godwit("cancel", "d-000000").status in {0, 3}
+        assert godwit("cancel", "r-000000").status in {0, 3}
         copying.controller.released.clear()
         copying.controller.acceptances.clear()
         copying.controller.run_views.clear()

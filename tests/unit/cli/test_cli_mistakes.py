@@ -32,7 +32,7 @@ _BAD = [
     (("show", "m-nope"), 2, "m-nope"),
     (("cancel", "m-nope"), 2, "m-nope"),
     (("cancel", "a/b"), 2, "a/b"),
-    (("cancel", "d-00000f"), 2, "d-00000f"),
+    (("cancel", "r-00000f"), 2, "r-00000f"),
     (("resolve", "m-nope"), 2, "m-nope"),
     (("history", "--limit", "0"), 2, "--limit"),
     (("history", "export", "--format", "xlsx"), 2, "xlsx"),
@@ -133,16 +133,18 @@ def test_a_store_that_is_busy_is_refused(godwit: CommandLine) -> None:
     [
         (), ("host",), ("host", "add"), ("host", "list"), ("host", "show"), ("host", "remove"),
         ("scan",), ("status",), ("migrate",), ("drain",), ("undrain",), ("cancel",), ("resolve",),
-        ("history",), ("history", "export"), ("show",), ("report",),
+        ("history",), ("history", "export"), ("show",), ("report",), ("balance",), ("evacuate",),
+        ("restore",), ("consolidate",), ("repair",), ("accept",), ("plan",), ("plan", "balance"),
+        ("plan", "drain"), ("plan", "mix"), ("plan", "place"),
     ],
 )  # fmt: skip
 def test_help_teaches_by_example(godwit: CommandLine, args: tuple[str, ...]) -> None:
     ran = godwit(*args, "--help")
     assert ran.status == 0
-    if args not in {(), ("host",)}:
+    if args not in {(), ("host",), ("plan",)}:
         assert f"$ godwit {' '.join(args)}" in ran.out
     else:
-        assert "add" in ran.out
+        assert {(): "balance", ("host",): "add", ("plan",): "consolidate"}[args] in ran.out
     assert godwit.attached == 0
 
 

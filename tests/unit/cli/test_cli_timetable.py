@@ -149,8 +149,9 @@ def test_a_move_that_was_given_up_is_told_with_its_cause(
     why = "kvm2 has no place for it until db has left: that failed"
     left = wire.GivenUp(vm="u", vm_name="web2", source="kvm1", destination="kvm2", why=why)
     run = wire.RunDetail(
-        id="d-1", plan_id="p-1", host="kvm1", state="partly", is_ended=True, accepted_at_s=0.0,
-        ended_at_s=9.0, moves_planned=2, parallel=1, migrations=(), remaining=("web1", "web2"),
+        id="r-1", plan_id="p-1", kind="drain", host="kvm1", state="partly", is_ended=True,
+        accepted_at_s=0.0, ended_at_s=9.0, moves_planned=2, parallel=1, migrations=(),
+        remaining=("web1", "web2"),
         unplaced=(), given_up=(left,), plan=plan, last_notice=1,
     )  # fmt: skip
     show_run_outcome(Screen(Output.TEXT), run)

@@ -172,11 +172,11 @@ def test_notices_of_others_are_not_ours() -> None:
     assert board.concerns(notice.model_copy(update={"migration": _migration()}))
 
 
-def _drain(**changes: object) -> wire.Run:
+def _run(**changes: object) -> wire.Run:
     fields = {
-        "id": "d-1", "plan_id": "p-1", "host": "kvm1", "state": "running", "is_ended": False,
-        "accepted_at_s": T0, "ended_at_s": None, "moves_planned": 3, "parallel": 2,
-        "migrations": (), "unplaced": ("gpu1",),
+        "id": "r-1", "plan_id": "p-1", "kind": "drain", "host": "kvm1", "state": "running",
+        "is_ended": False, "accepted_at_s": T0, "ended_at_s": None, "moves_planned": 3,
+        "parallel": 2, "migrations": (), "unplaced": ("gpu1",),
         "remaining": ("web1", "web2", "web3", "gpu1"),
     }  # fmt: skip
     return wire.Run(**(fields | changes))  # type: ignore[arg-type]
@@ -190,13 +190,13 @@ def _drain(**changes: object) -> wire.Run:
         (("split", "done"), False),  # a third one is about to start
     ],
 )
-def test_a_drain_whose_places_all_wait_for_a_person_is_over(
+def test_a_run_whose_places_all_wait_for_a_person_is_over(
     phases: tuple[str, ...], over: bool
 ) -> None:
-    acceptance = wire.Acceptance(plan="p-1", migrations=(), run="d-1", last_notice=1)
+    acceptance = wire.Acceptance(plan="p-1", migrations=(), run="r-1", last_notice=1)
     board = Board(acceptance=acceptance)
     assert not board.is_over()
-    board.put_run(_drain())
+    board.put_run(_run())
     for number, phase in enumerate(phases):
         stuck = phase in {"split", "lost"}
         board.put(
@@ -208,9 +208,9 @@ def test_a_drain_whose_places_all_wait_for_a_person_is_over(
 
 @pytest.mark.parametrize("width", [60, 80, 120])
 def test_the_live_display_fits_and_shows_what_matters(width: int) -> None:
-    acceptance = wire.Acceptance(plan="p-1", migrations=(), run="d-1", last_notice=1)
+    acceptance = wire.Acceptance(plan="p-1", migrations=(), run="r-1", last_notice=1)
     board = Board(acceptance=acceptance)
-    board.put_run(_drain())
+    board.put_run(_run())
     done = _migration(id="m-0", vm_name="web0", phase="done", is_ended=True)
     board.put(done, None)
     last = wire.round_to_wire(make_round(2, 120))
@@ -224,7 +224,7 @@ def test_the_live_display_fits_and_shows_what_matters(width: int) -> None:
     text = captured.get()
     assert all(len(line) <= width for line in text.splitlines())
     for said in (
-        "Draining kvm1",
+        "Drain of kvm1",
         "round 3",
         "60.0 MiB left",
         "converging: yes",

@@ -1,10 +1,10 @@
 """``godwit cancel``: abort a migration or a run, and say whether it came in time."""
 
-import re
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from godwit.cli.ids import RUN_ID
 from godwit.cli.options import DetachOption, Output, OutputOption, examples
 
 if TYPE_CHECKING:
@@ -13,9 +13,6 @@ if TYPE_CHECKING:
     from godwit.client import Client
 
 __all__ = ["register"]
-
-#: Runs of earlier versions, which were all drains, have a d in front.
-_RUN: Final = re.compile("[rd]-[0-9a-f]{6}")
 
 
 def register(app: typer.Typer) -> None:
@@ -71,7 +68,7 @@ def _cancel(
 
 def _is_run(what: str) -> bool:
     # Ids carry their kind in front; a VM of such a name is still found by its UUID.
-    return _RUN.fullmatch(what) is not None
+    return RUN_ID.fullmatch(what) is not None
 
 
 def _migration_id(client: "Client", what: str) -> str:

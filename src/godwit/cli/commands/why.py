@@ -1,9 +1,10 @@
-"""``godwit why``: the reasons of a migration, and what decisions about a VM or a host rest on."""
+"""``godwit why``: the reasons of a migration or a plan, and what decisions rest on."""
 
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from godwit.cli.ids import RUN_ID
 from godwit.cli.options import Output, OutputOption, examples
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ def register(app: typer.Typer) -> None:
         "why",
         epilog=examples(
             "godwit why m-3f9a2c      why this host and recipe; forecast against fact",
+            "godwit why p-77c1d0      what each move gains and costs; why these VMs, why no more",
             "godwit why web1          its policy, what was learnt, where it could go",
             "godwit why kvm1          what it can, its paths, which VMs could leave",
         ),
@@ -29,18 +31,21 @@ def _why(
     ctx: typer.Context,
     what: Annotated[
         str,
-        typer.Argument(metavar="MIGRATION|VM|HOST", help="The id of a migration, or a name."),
+        typer.Argument(
+            metavar="MIGRATION|PLAN|VM|HOST", help="The id of one of these, or a name."
+        ),
     ],
     output: OutputOption = Output.TEXT,
 ) -> None:
-    """Give the reasons: for what a migration did, or for what would be decided now.
+    """Give the reasons: for what a migration did, for a plan, or for what would be decided now.
 
     A name that a host and a VM share means the host; name the VM by its UUID then.
     """
     from godwit.cli.screen import Screen
     from godwit.cli.session import open_session
+    from godwit.cli.views.plan import show_plan
     from godwit.cli.views.why import show_why_host, show_why_migration, show_why_vm
-    from godwit.wire import HostInsight, VmInsight
+    from godwit.wire import HostInsight, Plan, VmInsight
 
     screen = Screen(output)
     with open_session(ctx, screen) as session:
@@ -51,18 +56,22 @@ def _why(
             show_why_host(screen, found)
         elif isinstance(found, VmInsight):
             show_why_vm(screen, found)
+        elif isinstance(found, Plan):
+            show_plan(screen, found)
         else:
             show_why_migration(screen, found)
 
 
 def _find(
     client: "Client", what: str
-) -> "wire.MigrationDetail | wire.HostInsight | wire.VmInsight":
+) -> "wire.MigrationDetail | wire.Plan | wire.HostInsight | wire.VmInsight":
     """Find what is meant. Raises: UnknownMigration, UnknownVm, naming what looks like it."""
     from godwit.core.errors import UnknownMigration, UnknownVm
 
     if any(one.name == what for one in client.hosts()):
         return client.host_insight(what)
+    if (plan := _plan(client, what)) is not None:
+        return plan
     try:
         return client.migration(what)
     except UnknownMigration as error:
@@ -72,3 +81,18 @@ def _find(
             if what.startswith("m-"):
                 raise error from None
             raise
+
+
+def _plan(client: "Client", what: str) -> "wire.Plan | None":
+    """The plan of that id, or the one that a run of that id carries out."""
+    from godwit.core.errors import UnknownPlan
+
+    try:
+        if what.startswith("p-"):
+            return client.plan(what)
+        if RUN_ID.fullmatch(what):
+            return client.run(what).plan
+    except UnknownPlan:
+        # A VM may be named like that.
+        return None
+    return None
