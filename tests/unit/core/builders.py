@@ -6,6 +6,7 @@ Everything that a test does not name is unremarkable: hosts of 64 GiB and 16 cor
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from random import Random
 from typing import Any
 
 from bench.plain import plain_host, plain_vm
@@ -47,6 +48,7 @@ __all__ = [
     "promise",
     "recipe",
     "round_",
+    "some_groups",
     "vm",
 ]
 
@@ -70,6 +72,20 @@ def group(name: str, *members: Vm | str, together: bool) -> VmGroup:
     """A group of VMs, by value or by name."""
     ids = frozenset(VmId(f"id-{one}") if isinstance(one, str) else one.id for one in members)
     return VmGroup(name=name, together=together, members=ids)
+
+
+def some_groups(
+    number: int, vms: list[Vm], chance: Random, *, most: int, together_fraction: float
+) -> list[VmGroup]:
+    """So many groups of two to ``most`` VMs, some of which belong together, the others apart."""
+    return [
+        group(
+            f"g{n}",
+            *chance.sample(vms, min(len(vms), chance.randint(2, most))),
+            together=chance.random() < together_fraction,
+        )
+        for n in range(number)
+    ]
 
 
 def promise(one: Vm, to: str) -> Reservation:
