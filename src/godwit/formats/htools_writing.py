@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
-from godwit.core.model import Cluster, DiskSighting, Host, Vm
+from godwit.core.model import Cluster, DiskSighting, Host, Vm, VmPolicy
 from godwit.core.units import MIB
 from godwit.formats.answers import rows_of
 from godwit.formats.htools import Group, Htools, Instance, Node
@@ -64,16 +64,29 @@ def htools_from_cluster(cluster: Cluster) -> Htools:
 
 def losses(cluster: Cluster) -> tuple[str, ...]:
     """Say what of this cluster a file of htools can't hold."""
+    ratios = _ratios(cluster)
     lost: Mapping[str, int] = {
         "affinity groups": sum(one.together for one in cluster.groups),
+        "rules of the site": len(cluster.rules),
         "rooms held for migrations in flight": len(cluster.reservations),
+        "VMs with promises, permissions or a priority": sum(
+            _bare(vm.policy) != VmPolicy() for vm in cluster.vms
+        ),
         "VMs with labels": sum(bool(vm.policy.labels.keys() - {INSTANCE}) for vm in cluster.vms),
         "hosts with labels": sum(
             bool(host.record.labels.keys() - {GROUP, NODE}) for host in cluster.hosts
         ),
+        "hosts with another overcommit than their group": sum(
+            host.record.cores_overcommit != ratios[_group_of(host)] for host in cluster.hosts
+        ),
         "VMs of which something was learnt": len(cluster.known.vms),
     }
     return tuple(f"{count} {what}" for what, count in lost.items() if count)
+
+
+def _bare(policy: VmPolicy) -> VmPolicy:
+    """A policy without what is counted apart from it."""
+    return replace(policy, labels={}, affinity=(), anti_affinity=(), given=frozenset())
 
 
 def _up(size_bytes: int) -> int:
@@ -175,11 +188,17 @@ def _seen_elsewhere(cluster: Cluster) -> frozenset[tuple[str, ...]]:
     )
 
 
-def _policies(cluster: Cluster) -> tuple[str, ...]:
+def _ratios(cluster: Cluster) -> dict[str, float]:
+    """How many vCPUs a core may carry, by group: the format has no word for a single host's."""
     ratios: dict[str, float] = {}
     for host in cluster.hosts:
         group, ratio = _group_of(host), host.record.cores_overcommit
         ratios[group] = max(ratio, ratios.get(group, 0.0))
+    return ratios
+
+
+def _policies(cluster: Cluster) -> tuple[str, ...]:
+    ratios = _ratios(cluster)
     whole = max(ratios.values(), default=VCPU_RATIO)
     return tuple(
         f"{owner}|{_SIZES}|{ratio}|{_SPINDLE_RATIO}"

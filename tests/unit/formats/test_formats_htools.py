@@ -9,8 +9,18 @@ from pathlib import Path
 import pytest
 
 from godwit.core.errors import BadValue
-from godwit.core.model import Cluster, DiskSighting, HostName, RunState
+from godwit.core.model import (
+    Cluster,
+    DiskSighting,
+    HostName,
+    Knowledge,
+    RunState,
+    VmId,
+    VmKnowledge,
+    VmPolicy,
+)
 from godwit.core.planner import choose_destination
+from godwit.core.rules import Pinned
 from godwit.core.units import GIB, MIB
 from godwit.formats import encode, losses, read_raw, read_saved
 from godwit.formats.htools import read_htools, write_htools
@@ -135,6 +145,29 @@ def test_any_cluster_can_be_written_and_what_is_lost_is_said() -> None:
     assert found.tags == ("htools:iextags:apart",)
     assert losses(one) == ("1 affinity groups", "1 rooms held for migrations in flight")
     assert [each.host for each in read(text).vms] == ["h1", "h2", "h1", "h1"]
+
+
+def test_each_kind_of_loss_is_counted() -> None:
+    labels = VmPolicy(labels={"tier": "web"}, given=frozenset({"labels"}))
+    seen = cluster(
+        [host("h1", labels={"rack": "a"}), host("h2", cores_overcommit=2.0)],
+        [
+            vm("plain", "h1", policy=VmPolicy(anti_affinity=("g",))),
+            vm("named", "h1", policy=labels),
+            vm("urgent", "h1", policy=replace(labels, priority=1)),
+            vm("quick", "h1", policy=VmPolicy(pause_max_s=0.3)),
+        ],
+    )
+    learnt = Knowledge(vms={VmId("id-quick"): VmKnowledge(vm=VmId("id-quick"))})
+    held = replace(seen, known=learnt, rules=(Pinned(name="never"), Pinned(name="nor these")))
+    assert losses(held) == (
+        "2 rules of the site",
+        "2 VMs with promises, permissions or a priority",
+        "2 VMs with labels",
+        "1 hosts with labels",
+        "1 hosts with another overcommit than their group",
+        "1 VMs of which something was learnt",
+    )
 
 
 def test_what_nothing_can_move_is_written_as_a_local_disk() -> None:
