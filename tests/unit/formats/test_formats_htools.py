@@ -70,6 +70,7 @@ def test_hosts_have_the_room_that_htools_gives_them() -> None:
     assert n3.memory_for_vms_bytes == 57000 * MIB, "what is missing is nobody's"
     assert (n1.cores_for_vms, n3.cores_for_vms) == (16 * 8.0, 16 * 2.0)
     assert n4.unreachable
+    assert n4.record.memory_reserve_bytes == 0
     assert n4.record.in_maintenance
 
 
