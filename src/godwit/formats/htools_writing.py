@@ -4,6 +4,7 @@ What the format has no word for is left out, and ``losses`` says so. A VM that n
 written as one on a local disk: those stay where they are there, too.
 """
 
+import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
@@ -23,6 +24,7 @@ _SIZES: Final = (
     "128,1,1024,1,1,1|0,1,0,0,0,0;67108864,4096,1073741824,16,8,12"
     "|sharedfile,ext,rbd,gluster,blockdev,drbd,plain,file,diskless"
 )
+_WHOLE: Final = re.compile(r"-?[0-9]+\Z")
 _SPINDLE_RATIO: Final = "1000000.0"
 
 
@@ -42,14 +44,16 @@ def htools_from_cluster(cluster: Cluster) -> Htools:
             for vm_id in group.members:
                 apart.setdefault(vm_id, []).append(_field(group.name, ","))
     far = _seen_elsewhere(cluster)
-    names = Counter(vm.name for vm in cluster.vms)
+    names = Counter(_field(vm.name) for vm in cluster.vms)
     return Htools(
         groups=tuple(Group(name=name, uuid=uuid) for name, uuid in sorted(groups.items())),
         nodes=nodes,
         instances=tuple(
             _instance(
                 vm,
-                name=_field(vm.name if names[vm.name] == 1 else f"{vm.name}.{vm.id}.{vm.host}"),
+                name=_field(
+                    vm.name if names[_field(vm.name)] == 1 else f"{vm.name}.{vm.id}.{vm.host}"
+                ),
                 apart=sorted(apart.get(vm.id, ())),
                 can_move=not vm.blockers and all((vm.id, disk.target) in far for disk in vm.disks),
             )
@@ -105,8 +109,8 @@ def _group_of(host: Host) -> str:
 
 def _kept(labels: Mapping[str, str], name: str, *, least: int, whole: tuple[int, ...]) -> list[str]:
     """Return the fields that a label keeps of a file; nothing when it says something else."""
-    parts = labels.get(name, "").split("|")
-    if len(parts) < least or not all(parts[at].lstrip("-").isdecimal() for at in whole):
+    parts = labels.get(name, "").replace("\n", "_").split("|")
+    if len(parts) < least or not all(_WHOLE.match(parts[at]) for at in whole):
         return []
     return parts
 
@@ -139,7 +143,8 @@ def _node(host: Host, used_mib: int) -> Node:
         status=status,
         group_uuid=_field(uuid),
     )
-    return replace(node, rest=tuple(rest)) if kept else node
+    as_kept = replace(node, rest=tuple(rest)) if kept else node
+    return as_kept if as_kept.is_sound else node
 
 
 def _instance(vm: Vm, *, name: str, apart: list[str], can_move: bool) -> Instance:

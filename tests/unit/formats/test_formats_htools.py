@@ -148,6 +148,12 @@ def test_any_cluster_can_be_written_and_what_is_lost_is_said() -> None:
     assert [each.host for each in read(text).vms] == ["h1", "h2", "h1", "h1"]
 
 
+def test_names_that_the_format_makes_alike_are_told_apart() -> None:
+    one = cluster([host("h1")], [vm("web|1", "h1", id="x"), vm("web_1", "h1", id="y")])
+    names = [each.name for each in read(write_htools(htools_from_cluster(one))).vms]
+    assert names == ["web_1.x.h1", "web_1.y.h1"]
+
+
 def test_each_kind_of_loss_is_counted() -> None:
     labels = VmPolicy(labels={"tier": "web"}, given=frozenset({"labels"}))
     seen = cluster(
@@ -181,15 +187,19 @@ def test_what_nothing_can_move_is_written_as_a_local_disk() -> None:
     assert templates == {"near": "plain", "far": "sharedfile", "none": "diskless"}
 
 
-def test_labels_that_say_something_else_are_no_reason_to_fail() -> None:
+@pytest.mark.parametrize(
+    "label", ["value-1", "--5|0|0|N|uuid-1", "4096|0|0|N", "4096|0|0|N|uuid-1|1||N|0|none|1.0"]
+)
+def test_labels_that_say_something_else_are_no_reason_to_fail(label: str) -> None:
     found = read()
     hidden = tuple(
-        replace(one, record=replace(one.record, labels={"ganeti-node": "value-1"}))
+        replace(one, record=replace(one.record, labels={"ganeti-node": label}))
         for one in found.hosts
     )
     again = htools_from_cluster(replace(found, hosts=hidden))
     assert [one.memory_free_mib for one in again.nodes] == [45056, 61440, 57000, 0]
     assert {one.name for one in again.groups} == {"default"}
+    assert read(write_htools(again)).hosts
 
 
 @pytest.mark.parametrize(
