@@ -9,6 +9,7 @@ import pytest
 
 from godwit.core.audit import Kind, audit
 from godwit.core.model import HostName, Range, RunState
+from godwit.core.rules import Bundle
 from godwit.core.timed import MoveId, Slice, TimedPlan
 from godwit.core.units import GIB
 from tests.unit.core.builders import cluster, group, host, promise, vm
@@ -24,6 +25,7 @@ from tests.unit.core.test_core_audit import (
     moved,
     only,
     plan,
+    planted_order,
     seen,
 )
 
@@ -150,10 +152,17 @@ def test_what_a_host_sends_and_what_it_receives_are_one_limit_of_its_own() -> No
     roomy = cluster([host(f"h{n}") for n in (1, 2, 3)], [A, B, C])
     crossing = plan(moved(A, "h2"), moved(B, "h1"))
     assert audit(roomy, crossing, limits(per_link=1)) == ()
-    assert {one.hosts for one in audit(roomy, crossing, limits(per_host=1))} == {
-        (HostName("h1"),),
-        (HostName("h2"),),
-    }
+    found = audit(roomy, crossing, limits(per_host=1))
+    assert [(one.kind, *one.hosts) for one in found] == [
+        (Kind.FLIGHT_HOST, "h1"),
+        (Kind.FLIGHT_HOST, "h2"),
+    ]
+    fanned = plan(moved(A, "h2"), moved(C, "h2"))
+    found = audit(roomy, fanned, limits(per_link=1))
+    assert [one.why.split(" at once")[0] for one in found] == [
+        "2 moves on h1 out",
+        "2 moves on h2 in",
+    ]
 
 
 def test_a_link_may_be_filled_by_its_declared_speed_or_else_by_the_guess() -> None:
@@ -191,6 +200,7 @@ def test_a_group_that_is_apart_already_may_stay_so_and_not_spread_further() -> N
     found = only(split, plan(moved(A, "h3")), limits())
     assert (found.kind, found.found, found.limit) == (Kind.TOGETHER, 3, 2)
     assert found.vms == (A.id,)
+    assert found.why == "the affinity group 'g' ends on h1, h2, h3"
     # One that is off is nowhere.
     off = replace(C, state=RunState.SHUT_OFF)
     pair = seen(A, B, off, groups=[group("g", A, off, together=True)])
@@ -202,3 +212,21 @@ def test_who_met_before_the_plan_is_not_the_plans_fault() -> None:
     assert audit(met, plan(moved(B, "h3")), limits()) == ()
     found = audit(seen(groups=[group("g", A, B, together=False)]), plan(*both()), limits())
     assert [(one.at_s, one.moves) for one in found] == [(0.0, ("a#1", "b#1"))]
+
+
+def test_of_moves_that_wait_for_each_other_nothing_is_said_but_that() -> None:
+    roomy, ring, free = planted_order()
+    stack = Bundle(name="stack", vms=frozenset({A.id, C.id}))
+    ruled = replace(roomy, rules=(stack,))
+    assert {one.kind for one in audit(ruled, ring, free)} == {Kind.ORDER, Kind.TIMES}
+    first, second = ring.moves
+    also = plan(replace(first, after=(*first.after, MoveId("nobody#1"))), second)
+    (order,) = (one for one in audit(roomy, also, free) if one.kind is Kind.ORDER)
+    assert order.moves == ("a#1", "b#1")
+
+
+def test_where_a_vm_is_bound_to_is_told() -> None:
+    bound = replace(limits(), only={A.id: frozenset({HostName("h2"), HostName("h1")})})
+    assert only(seen(), plan(moved(A, "h3")), bound).why == "a is bound to h1, h2"
+    nowhere = replace(limits(), only={A.id: frozenset[HostName]()})
+    assert only(seen(), plan(moved(A, "h3")), nowhere).why == "a is bound to no host"
