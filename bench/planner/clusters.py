@@ -4,28 +4,12 @@ from collections.abc import Iterator, Mapping
 from random import Random
 from typing import Final
 
-from godwit.core.model import (
-    Cluster,
-    CpuAnswer,
-    Disk,
-    DiskKind,
-    DiskSighting,
-    Host,
-    HostName,
-    HostObservation,
-    HostRecord,
-    HostVersions,
-    RunState,
-    Vm,
-    VmGroup,
-    VmId,
-    VmPolicy,
-)
+from bench.plain import plain_host, plain_vm
+from godwit.core.model import Cluster, CpuAnswer, DiskSighting, Host, Vm, VmGroup
 from godwit.core.units import GIB
 
 __all__ = ["make_cluster"]
 
-_MACHINE: Final = "pc-q35-10.0"
 _SIZES_GIB: Final = (1, 2, 2, 4, 4, 4, 8, 8, 16, 32)
 
 
@@ -80,57 +64,21 @@ def _on_different_hosts(placed: list[int], chance: Random) -> list[int]:
 
 
 def _host(at: int, size: int, held_bytes: int) -> Host:
-    name = f"kvm{at:04}"
-    uri = f"qemu+ssh://{name}/system"
-    observed = HostObservation(
-        host_uuid=name,
-        hostname=name,
-        versions=HostVersions(libvirt=11_003_000, qemu=10_000_000),
-        architecture="x86_64",
-        cpu_model="EPYC",
+    return plain_host(
+        f"kvm{at:04}",
         cores=32 * size,
         memory_total_bytes=max(256 * size * GIB, held_bytes + 8 * GIB),
-        memory_free_bytes=0,
         busy_cores=None,
-        emulator="/usr/bin/qemu-system-x86_64",
-        virt_types=frozenset({"kvm"}),
-        machine_types=frozenset({_MACHINE}),
-        networks=frozenset(),
-        bridges=frozenset(),
-        pools=(),
-        links=(),
-        lacks=(),
-        taken_at_s=0.0,
+        migration_link_bytes_per_s=1.25e9,
     )
-    record = HostRecord(
-        name=HostName(name), uri=uri, peer_uri=uri, migration_link_bytes_per_s=1.25e9
-    )
-    return Host(record=record, observed=observed)
 
 
 def _vm(number: int, at: int, chance: Random) -> Vm:
-    name = f"vm{number:05}"
-    return Vm(
-        id=VmId(name),
-        name=name,
-        host=HostName(f"kvm{at:04}"),
-        state=RunState.RUNNING,
-        persistent=True,
+    return plain_vm(
+        f"vm{number:05}",
+        f"kvm{at:04}",
         memory_bytes=chance.choice(_SIZES_GIB) * GIB,
         vcpus=chance.choice([1, 2, 2, 4, 8]),
         busy_cores=chance.choice([0.05, 0.1, 0.3, 0.5, 1.0, 2.0, 4.0]),
-        architecture="x86_64",
-        machine=_MACHINE,
-        virt_type="kvm",
-        emulator="/usr/bin/qemu-system-x86_64",
-        cpu_xml="<cpu/>",
-        disks=(
-            Disk(target="vda", kind=DiskKind.FILE, source=f"/vms/{name}.qcow2", format="qcow2"),
-        ),
         nics=(),
-        blockers=(),
-        warnings=(),
-        busy_with="",
-        policy=VmPolicy(),
-        taken_at_s=0.0,
     )

@@ -11,23 +11,8 @@ from dataclasses import dataclass, replace
 from random import Random
 from typing import Final
 
-from godwit.core.model import (
-    Cluster,
-    CpuAnswer,
-    Disk,
-    DiskKind,
-    DiskSighting,
-    Host,
-    HostName,
-    HostObservation,
-    HostRecord,
-    HostVersions,
-    RunState,
-    Vm,
-    VmGroup,
-    VmId,
-    VmPolicy,
-)
+from bench.plain import plain_host, plain_vm
+from godwit.core.model import Cluster, CpuAnswer, DiskSighting, HostName, VmGroup, VmId
 from godwit.core.schedule import Effort, Wanted
 from godwit.core.timed import Bounds, FlightGroup, Limits
 from godwit.core.units import GIB
@@ -35,7 +20,6 @@ from godwit.core.units import GIB
 __all__ = ["FAMILIES", "Case", "make_case"]
 
 _GBIT_BYTES_PER_S: Final = 125e6
-_MACHINE: Final = "pc-q35-10.0"
 _SIZES_GIB: Final = (1, 2, 2, 4, 4, 4, 8, 8, 16, 32)
 _GENERATION: Final = 1
 
@@ -191,12 +175,24 @@ def make_case(family: str, seed: int) -> Case:
         name: speed * (0.4 if family != "ring" and chance.random() < 0.15 else 1.0)
         for name in draft.hosts
     }
-    vms = tuple(_vm(name, draft) for name in sorted(draft.at))
+    vms = tuple(
+        plain_vm(name, draft.at[name], memory_bytes=draft.size_gib[name] * GIB)
+        for name in sorted(draft.at)
+    )
     moving = [name for name in sorted(draft.at) if draft.goal[name] != draft.at[name]]
     seen = Cluster(
         generation=_GENERATION,
         taken_at_s=0.0,
-        hosts=tuple(_host(name, draft.room_gib[name], speeds[name]) for name in draft.hosts),
+        hosts=tuple(
+            plain_host(
+                name,
+                cores=64,
+                # The other GiB is the host's own.
+                memory_total_bytes=(draft.room_gib[name] + 1) * GIB,
+                migration_link_bytes_per_s=speeds[name],
+            )
+            for name in draft.hosts
+        ),
         vms=vms,
         groups=tuple(
             VmGroup(name=name, together=False, members=frozenset(VmId(one) for one in members))
@@ -242,63 +238,4 @@ def _effort(memory_bytes: int, link_bytes_per_s: float, chance: Random) -> Effor
         ending_s=chance.uniform(0.2, 0.8),
         # One stream carries what one core can: about 2 GiB/s.
         stream_bytes_per_s=2.0 * GIB,
-    )
-
-
-def _host(name: str, room_gib: int, speed_bytes_per_s: float) -> Host:
-    uri = f"qemu+ssh://{name}/system"
-    record = HostRecord(
-        name=HostName(name),
-        uri=uri,
-        peer_uri=uri,
-        memory_reserve_bytes=GIB,
-        migration_link_bytes_per_s=speed_bytes_per_s,
-    )
-    observed = HostObservation(
-        host_uuid=name,
-        hostname=name,
-        versions=HostVersions(libvirt=11_003_000, qemu=10_000_000),
-        architecture="x86_64",
-        cpu_model="EPYC",
-        cores=64,
-        memory_total_bytes=(room_gib + 1) * GIB,
-        memory_free_bytes=0,
-        busy_cores=1.0,
-        emulator="/usr/bin/qemu-system-x86_64",
-        virt_types=frozenset({"kvm"}),
-        machine_types=frozenset({_MACHINE}),
-        networks=frozenset(),
-        bridges=frozenset(),
-        pools=(),
-        links=(),
-        lacks=(),
-        taken_at_s=0.0,
-    )
-    return Host(record=record, observed=observed)
-
-
-def _vm(name: str, draft: _Draft) -> Vm:
-    return Vm(
-        id=VmId(name),
-        name=name,
-        host=HostName(draft.at[name]),
-        state=RunState.RUNNING,
-        persistent=True,
-        memory_bytes=draft.size_gib[name] * GIB,
-        vcpus=2,
-        busy_cores=0.5,
-        architecture="x86_64",
-        machine=_MACHINE,
-        virt_type="kvm",
-        emulator="/usr/bin/qemu-system-x86_64",
-        cpu_xml="<cpu/>",
-        disks=(
-            Disk(target="vda", kind=DiskKind.FILE, source=f"/vms/{name}.qcow2", format="qcow2"),
-        ),
-        nics=(),
-        blockers=(),
-        warnings=(),
-        busy_with="",
-        policy=VmPolicy(),
-        taken_at_s=0.0,
     )

@@ -5,14 +5,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-_PROGRAM = Path(__file__).with_name("drain_of_a_made_up_cluster.py")
+ROOT = Path(__file__).resolve().parents[2]
+_PROGRAM = [sys.executable, "-m", "tests.arch.drain_of_a_made_up_cluster"]
 
 
 def _start(seed: str) -> "subprocess.Popen[str]":
     environment = {**os.environ, "PYTHONHASHSEED": seed}
-    return subprocess.Popen(
-        [sys.executable, str(_PROGRAM)], env=environment, stdout=subprocess.PIPE, text=True
-    )
+    return subprocess.Popen(_PROGRAM, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
 
 
 def test_two_hash_seeds_give_the_same_plan() -> None:

@@ -38,7 +38,7 @@ from godwit.core.planner.search.standing import shift, stand
 from godwit.core.schedule import Wanted, make_schedule
 from godwit.core.timed import Bounds
 from godwit.core.units import GIB
-from tests.unit.core.builders import cluster, group, host, promise, vm
+from tests.unit.core.builders import cluster, host, promise, some_groups, vm
 
 SEEDS = st.integers(0, 2**32)
 STEPS = PlanSettings(steps=3000)
@@ -82,14 +82,7 @@ def made(hosts: int, vms: int, groups: int, seed: int, *, odd: bool = True) -> C
             for name in names
         ],
         all_vms,
-        groups=[
-            group(
-                f"g{n}",
-                *chance.sample(all_vms, min(len(all_vms), chance.randint(2, 3))),
-                together=chance.random() < 0.3,
-            )
-            for n in range(groups)
-        ],
+        groups=some_groups(groups, all_vms, chance, most=3, together_fraction=0.3),
         reservations=[promise(one, chance.choice(names)) for one in flying],
         cpu={key: CpuAnswer(compatible=False) for key in refused},
     )

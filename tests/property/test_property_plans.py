@@ -26,7 +26,7 @@ from godwit.core.model import (
 from godwit.core.plan import Plan
 from godwit.core.planner import PauseSettings, evaluate, place_drain
 from godwit.core.units import GIB
-from tests.unit.core.builders import cluster, group, host, promise, vm
+from tests.unit.core.builders import cluster, host, promise, some_groups, vm
 
 H1 = HostName("h1")
 STATES = [*[RunState.RUNNING] * 8, RunState.SHUT_OFF, RunState.PAUSED_USER]
@@ -68,14 +68,7 @@ def made(hosts: int, vms: int, groups: int, seed: int) -> Cluster:
     return cluster(
         [some_host(name, chance) for name in names],
         all_vms,
-        groups=[
-            group(
-                f"g{n}",
-                *chance.sample(all_vms, min(len(all_vms), chance.randint(2, 4))),
-                together=chance.random() < 0.5,
-            )
-            for n in range(groups)
-        ],
+        groups=some_groups(groups, all_vms, chance, most=4, together_fraction=0.5),
         reservations=[promise(one, chance.choice(names[1:])) for one in flying],
         cpu={(one.id, name): CpuAnswer(compatible=False) for one, name in odd[::2]},
         disks={(one.id, "vda", name): DiskSighting.LOCAL for one, name in odd[1::2]},

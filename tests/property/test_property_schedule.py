@@ -20,7 +20,7 @@ from godwit.core.model import Cluster, CpuAnswer, Host, HostName, RunState, VmId
 from godwit.core.schedule import Effort, Search, Wanted, make_schedule
 from godwit.core.timed import ApartRule, Bounds, FlightGroup, Limits, StuckKind, TimedPlan
 from godwit.core.units import GIB, MIB
-from tests.unit.core.builders import cluster, group, host, promise, vm
+from tests.unit.core.builders import cluster, group, host, promise, some_groups, vm
 
 SEEDS = st.integers(0, 2**32)
 
@@ -85,14 +85,7 @@ def made(hosts: int, vms: int, groups: int, seed: int) -> tuple[Cluster, list[Wa
     seen = cluster(
         [some_host(name, held[name], chance) for name in names],
         all_vms,
-        groups=[
-            group(
-                f"g{n}",
-                *chance.sample(all_vms, min(len(all_vms), 2)),
-                together=chance.random() < 0.3,
-            )
-            for n in range(groups)
-        ],
+        groups=some_groups(groups, all_vms, chance, most=2, together_fraction=0.3),
         reservations=[promise(one, chance.choice(names)) for one in flying],
         cpu={(one.id, name): CpuAnswer(compatible=False) for one, name in odd},
     )

@@ -3,6 +3,7 @@
 A key that a kind has no use for is a mistake, and is refused like any unknown one.
 """
 
+from abc import ABC, abstractmethod
 from dataclasses import replace
 from typing import Annotated, Final, Literal, Self, TypeAlias
 
@@ -46,7 +47,7 @@ def _rate(value: object) -> object:
 _Rate = Annotated[float, BeforeValidator(_rate), Field(gt=0, allow_inf_nan=False)]
 
 
-class _Rule(BaseModel):
+class _Rule(BaseModel, ABC):
     """What every rule says. One with a price is soft, unless nothing else is said."""
 
     model_config = STRICT
@@ -62,9 +63,9 @@ class _Rule(BaseModel):
             raise ValueError(msg)
         return self
 
+    @abstractmethod
     def rule(self) -> Rule:
         """Return the rule, without what all kinds have in common."""
-        raise NotImplementedError
 
 
 class _Vms(_Rule):

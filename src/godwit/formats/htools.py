@@ -61,6 +61,14 @@ class Node:
         """How fast its CPUs are beside those of others."""
         return float(self.rest[5]) if len(self.rest) > 5 else 1.0
 
+    @property
+    def is_sound(self) -> bool:
+        """Whether what stands in ``rest`` are numbers that can be."""
+        try:
+            return self.cpus_of_node >= 0 and self.cpu_speed > 0
+        except ValueError:
+            return False
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Instance:
@@ -203,19 +211,12 @@ def _node(line: _Line) -> Node:
         group_uuid=line.fields[8],
         rest=line.fields[9:],
     )
-    if not _is_sound(node):
+    if not node.is_sound:
         raise _BadLine(
             f"line {line.number}: the node {node.name} has {'|'.join(node.rest[4:])!r} for its own"
             " CPUs and their speed"
         )
     return node
-
-
-def _is_sound(node: Node) -> bool:
-    try:
-        return node.cpus_of_node >= 0 and node.cpu_speed > 0
-    except ValueError:
-        return False
 
 
 _SIZES: Final = (

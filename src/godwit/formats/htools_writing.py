@@ -4,12 +4,13 @@ What the format has no word for is left out, and ``losses`` says so. A VM that n
 written as one on a local disk: those stay where they are there, too.
 """
 
+import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
-from godwit.core.model import Cluster, DiskSighting, Host, Vm
+from godwit.core.model import Cluster, DiskSighting, Host, Vm, VmPolicy
 from godwit.core.units import MIB
 from godwit.formats.answers import rows_of
 from godwit.formats.htools import Group, Htools, Instance, Node
@@ -23,6 +24,7 @@ _SIZES: Final = (
     "128,1,1024,1,1,1|0,1,0,0,0,0;67108864,4096,1073741824,16,8,12"
     "|sharedfile,ext,rbd,gluster,blockdev,drbd,plain,file,diskless"
 )
+_WHOLE: Final = re.compile(r"-?[0-9]+\Z")
 _SPINDLE_RATIO: Final = "1000000.0"
 
 
@@ -42,14 +44,16 @@ def htools_from_cluster(cluster: Cluster) -> Htools:
             for vm_id in group.members:
                 apart.setdefault(vm_id, []).append(_field(group.name, ","))
     far = _seen_elsewhere(cluster)
-    names = Counter(vm.name for vm in cluster.vms)
+    names = Counter(_field(vm.name) for vm in cluster.vms)
     return Htools(
         groups=tuple(Group(name=name, uuid=uuid) for name, uuid in sorted(groups.items())),
         nodes=nodes,
         instances=tuple(
             _instance(
                 vm,
-                name=_field(vm.name if names[vm.name] == 1 else f"{vm.name}.{vm.id}.{vm.host}"),
+                name=_field(
+                    vm.name if names[_field(vm.name)] == 1 else f"{vm.name}.{vm.id}.{vm.host}"
+                ),
                 apart=sorted(apart.get(vm.id, ())),
                 can_move=not vm.blockers and all((vm.id, disk.target) in far for disk in vm.disks),
             )
@@ -64,16 +68,29 @@ def htools_from_cluster(cluster: Cluster) -> Htools:
 
 def losses(cluster: Cluster) -> tuple[str, ...]:
     """Say what of this cluster a file of htools can't hold."""
+    ratios = _ratios(cluster)
     lost: Mapping[str, int] = {
         "affinity groups": sum(one.together for one in cluster.groups),
+        "rules of the site": len(cluster.rules),
         "rooms held for migrations in flight": len(cluster.reservations),
+        "VMs with promises, permissions or a priority": sum(
+            _bare(vm.policy) != VmPolicy() for vm in cluster.vms
+        ),
         "VMs with labels": sum(bool(vm.policy.labels.keys() - {INSTANCE}) for vm in cluster.vms),
         "hosts with labels": sum(
             bool(host.record.labels.keys() - {GROUP, NODE}) for host in cluster.hosts
         ),
+        "hosts with another overcommit than their group": sum(
+            host.record.cores_overcommit != ratios[_group_of(host)] for host in cluster.hosts
+        ),
         "VMs of which something was learnt": len(cluster.known.vms),
     }
     return tuple(f"{count} {what}" for what, count in lost.items() if count)
+
+
+def _bare(policy: VmPolicy) -> VmPolicy:
+    """A policy without what is counted apart from it."""
+    return replace(policy, labels={}, affinity=(), anti_affinity=(), given=frozenset())
 
 
 def _up(size_bytes: int) -> int:
@@ -92,8 +109,8 @@ def _group_of(host: Host) -> str:
 
 def _kept(labels: Mapping[str, str], name: str, *, least: int, whole: tuple[int, ...]) -> list[str]:
     """Return the fields that a label keeps of a file; nothing when it says something else."""
-    parts = labels.get(name, "").split("|")
-    if len(parts) < least or not all(parts[at].lstrip("-").isdecimal() for at in whole):
+    parts = labels.get(name, "").replace("\n", "_").split("|")
+    if len(parts) < least or not all(_WHOLE.match(parts[at]) for at in whole):
         return []
     return parts
 
@@ -126,7 +143,8 @@ def _node(host: Host, used_mib: int) -> Node:
         status=status,
         group_uuid=_field(uuid),
     )
-    return replace(node, rest=tuple(rest)) if kept else node
+    as_kept = replace(node, rest=tuple(rest)) if kept else node
+    return as_kept if as_kept.is_sound else node
 
 
 def _instance(vm: Vm, *, name: str, apart: list[str], can_move: bool) -> Instance:
@@ -175,11 +193,17 @@ def _seen_elsewhere(cluster: Cluster) -> frozenset[tuple[str, ...]]:
     )
 
 
-def _policies(cluster: Cluster) -> tuple[str, ...]:
+def _ratios(cluster: Cluster) -> dict[str, float]:
+    """How many vCPUs a core may carry, by group: the format has no word for a single host's."""
     ratios: dict[str, float] = {}
     for host in cluster.hosts:
         group, ratio = _group_of(host), host.record.cores_overcommit
         ratios[group] = max(ratio, ratios.get(group, 0.0))
+    return ratios
+
+
+def _policies(cluster: Cluster) -> tuple[str, ...]:
+    ratios = _ratios(cluster)
     whole = max(ratios.values(), default=VCPU_RATIO)
     return tuple(
         f"{owner}|{_SIZES}|{ratio}|{_SPINDLE_RATIO}"

@@ -140,6 +140,12 @@ def _until(process: subprocess.Popen[str], holds: Callable[[dict[str, Any]], boo
     raise AssertionError(f"the command ended before: {process.communicate()[1]}")
 
 
+def _shown(state: Path, migration: str) -> str:
+    """Return all that Godwit says of a migration, with its journal."""
+    with _godwit(state, "show", migration, "--output", "json") as showing:
+        return showing.communicate(timeout=60)[0]
+
+
 @contextmanager
 def _listening(lab: Lab, folder: Path) -> Iterator[dict[str, Path]]:
     """Write what the libvirt of each host tells to a file; a host's name -> its file."""
@@ -202,12 +208,13 @@ def test_broken_post_copy_is_taken_up_again_by_itself_when_its_link_is_back(
             if not _is_told(told["h2"], "Resumed Post-copy Error"):
                 pytest.skip(f"QEMU at the destination is stuck: it told nothing. {STUCK}")
             if not _is_told(told["h2"], "Resumed Post-copy\n", times=2, within_s=60.0):
+                assert "resume_ordered" in _shown(tmp_path, broken["id"]), "nobody asked it to"
                 pytest.skip(f"QEMU at the destination is stuck: it does not go on. {STUCK}")
             ended = _until(migrating, lambda seen: seen["is_ended"] or seen["needs_person"])
             migrating.communicate(timeout=20)
         finally:
             migrating.kill()
-        shown, _ = _godwit(tmp_path, "show", ended["id"], "--output", "json").communicate()
+        shown = _shown(tmp_path, ended["id"])
     source, destination = (told[name].read_text() for name in ("h1", "h2"))
 
     assert broken["runner"] == "destination"

@@ -1,5 +1,6 @@
 """What a fake controller has learnt, and the policies it keeps."""
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -76,15 +77,16 @@ def make_score(total_s: float | None, *, completed: bool = True, **facts: Any) -
 
 
 @dataclass
-class Learnt:
+class Learnt(ABC):
     """The part of the controller's facade that tells what decisions rest on."""
 
     cluster: Cluster = field(init=False)
     policy_rules: tuple[PolicyRule, ...] = ()
     scores: tuple[Score, ...] = ()
 
+    @abstractmethod
     def _newest(self) -> tuple[Migration, ...]:
-        raise NotImplementedError
+        """Return all migrations, the newest first."""
 
     async def knowledge_of(self, vm: str) -> VmInsight:
         cluster = replace(self.cluster, known=make_knowledge(self.cluster))

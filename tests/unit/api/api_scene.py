@@ -3,21 +3,18 @@
 from dataclasses import replace
 from typing import Any
 
+from bench.plain import plain_host, plain_vm
 from godwit.core.migration import Found, Whereabouts
 from godwit.core.model import (
     Blocker,
     Cluster,
     CpuAnswer,
-    Disk,
-    DiskKind,
     DiskSighting,
     Host,
     HostName,
-    HostObservation,
     HostRecord,
     HostVersions,
     Link,
-    Nic,
     Presence,
     Progress,
     Round,
@@ -25,7 +22,6 @@ from godwit.core.model import (
     StoragePool,
     Vm,
     VmId,
-    VmPolicy,
     VmSighting,
 )
 
@@ -42,61 +38,30 @@ def make_record(name: str, **changes: Any) -> HostRecord:
 
 
 def make_host(name: str, *, unreachable: str = "", memory_gib: int = 32, **changes: Any) -> Host:
-    observed = HostObservation(
-        host_uuid=f"uuid-{name}",
-        hostname=name,
+    made = plain_host(
+        name,
+        unreachable=unreachable,
+        known=not unreachable,
         versions=HostVersions(libvirt=11_003_000, qemu=10_000_002),
-        architecture="x86_64",
         cpu_model="EPYC-Rome",
         cores=8,
         memory_total_bytes=memory_gib * GIB,
         memory_free_bytes=memory_gib * GIB // 2,
         busy_cores=1.5,
-        emulator="/usr/bin/qemu-system-x86_64",
-        virt_types=frozenset({"kvm", "qemu"}),
-        machine_types=frozenset({"pc-q35-10.0"}),
-        networks=frozenset({"default"}),
-        bridges=frozenset({"br0"}),
         pools=(StoragePool(name="vms", kind="netfs", path="/srv/vms", origin="nas:/vms"),),
         links=(Link(name="eth0", speed_bytes_per_s=125e6, declared=False),),
-        lacks=(),
         taken_at_s=T0,
     )
-    record = make_record(name, **changes)
-    return Host(record=record, observed=None if unreachable else observed, unreachable=unreachable)
+    return replace(made, record=make_record(name, **changes))
 
 
 def make_vm(name: str, host: str, **changes: Any) -> Vm:
-    vm = Vm(
-        id=VmId(f"00000000-0000-4000-8000-{sum(name.encode()):012d}"),
-        name=name,
-        host=HostName(host),
-        state=RunState.RUNNING,
-        persistent=True,
-        memory_bytes=GIB,
-        vcpus=2,
-        busy_cores=0.5,
-        architecture="x86_64",
-        machine="pc-q35-10.0",
-        virt_type="kvm",
-        emulator="/usr/bin/qemu-system-x86_64",
-        cpu_xml="<cpu/>",
-        disks=(
-            Disk(
-                target="vda",
-                kind=DiskKind.FILE,
-                source=f"/srv/vms/{name}.qcow2",
-                format="qcow2",
-            ),
-        ),
-        nics=(Nic(mac="52:54:00:00:00:01", kind="network", source="default"),),
-        blockers=(),
-        warnings=(),
-        busy_with="",
-        policy=VmPolicy(),
-        taken_at_s=T0,
-    )
-    return replace(vm, **changes)
+    own = {
+        "id": VmId(f"00000000-0000-4000-8000-{sum(name.encode()):012d}"),
+        "memory_bytes": GIB,
+        "taken_at_s": T0,
+    }
+    return plain_vm(name, host, **(own | changes))
 
 
 def make_cluster() -> Cluster:

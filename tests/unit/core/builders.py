@@ -6,22 +6,18 @@ Everything that a test does not name is unremarkable: hosts of 64 GiB and 16 cor
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from random import Random
 from typing import Any
 
+from bench.plain import plain_host, plain_vm
 from godwit.core.migration import Accepted
 from godwit.core.model import (
     Cluster,
     CpuAnswer,
-    Disk,
-    DiskKind,
     DiskSighting,
     Host,
     HostName,
-    HostObservation,
-    HostRecord,
-    HostVersions,
     MigrationId,
-    Nic,
     PlanId,
     Presence,
     Reservation,
@@ -30,7 +26,6 @@ from godwit.core.model import (
     Vm,
     VmGroup,
     VmId,
-    VmPolicy,
     VmSighting,
 )
 from godwit.core.plan import Candidate, Choice, Move, Plan, PlanKind, Recipe
@@ -53,6 +48,7 @@ __all__ = [
     "promise",
     "recipe",
     "round_",
+    "some_groups",
     "vm",
 ]
 
@@ -61,82 +57,35 @@ NOW_S = 1_800_000_000.0
 ABSENT = VmSighting(presence=Presence.ABSENT)
 UNKNOWN = VmSighting(presence=Presence.UNKNOWN, why_unknown="no route to host")
 
-_RECORDED = {
-    "memory_reserve_bytes",
-    "cores_overcommit",
-    "in_maintenance",
-    "labels",
-    "migration_link_bytes_per_s",
-}
 
-
-def host(name: str = "h2", *, unreachable: str = "", known: bool = True, **changes: Any) -> Host:
+def host(name: str = "h2", **changes: Any) -> Host:
     """A host; ``changes`` go to its record or to its observation, whichever has the field."""
-    recorded = {key: value for key, value in changes.items() if key in _RECORDED}
-    observed: dict[str, Any] = {
-        "host_uuid": f"uuid-of-{name}",
-        "hostname": name,
-        "versions": HostVersions(libvirt=11_003_000, qemu=10_000_000),
-        "architecture": "x86_64",
-        "cpu_model": "Skylake-Server",
-        "cores": 16,
-        "memory_total_bytes": 65 * GIB,
-        "memory_free_bytes": 50 * GIB,
-        "busy_cores": 1.0,
-        "emulator": "/usr/bin/qemu-system-x86_64",
-        "virt_types": frozenset({"kvm", "qemu"}),
-        "machine_types": frozenset({"pc-q35-10.0"}),
-        "networks": frozenset({"default"}),
-        "bridges": frozenset({"br0"}),
-        "pools": (),
-        "links": (),
-        "lacks": (),
-        "taken_at_s": NOW_S,
-    }
-    observed |= {key: value for key, value in changes.items() if key not in _RECORDED}
-    return Host(
-        record=HostRecord(
-            name=HostName(name),
-            uri=f"qemu+ssh://{name}/system",
-            peer_uri=f"qemu+tcp://{name}/system",
-            **recorded,
-        ),
-        observed=HostObservation(**observed) if known else None,
-        unreachable=unreachable,
-    )
+    return plain_host(name, **({"taken_at_s": NOW_S} | changes))
 
 
 def vm(name: str = "web1", on: str = "h1", **changes: Any) -> Vm:
     """A VM; its id is made from its name unless one is given."""
-    fields: dict[str, Any] = {
-        "id": VmId(f"id-{name}"),
-        "state": RunState.RUNNING,
-        "persistent": True,
-        "memory_bytes": 4 * GIB,
-        "vcpus": 2,
-        "busy_cores": 0.5,
-        "architecture": "x86_64",
-        "machine": "pc-q35-10.0",
-        "virt_type": "kvm",
-        "emulator": "/usr/bin/qemu-system-x86_64",
-        "cpu_xml": "<cpu/>",
-        "disks": (
-            Disk(target="vda", kind=DiskKind.FILE, source=f"/shared/{name}.qcow2", format="qcow2"),
-        ),
-        "nics": (Nic(mac="52:54:00:00:00:01", kind="network", source="default"),),
-        "blockers": (),
-        "warnings": (),
-        "busy_with": "",
-        "policy": VmPolicy(),
-        "taken_at_s": NOW_S,
-    }
-    return Vm(name=name, host=HostName(on), **(fields | changes))
+    return plain_vm(name, on, **({"id": VmId(f"id-{name}"), "taken_at_s": NOW_S} | changes))
 
 
 def group(name: str, *members: Vm | str, together: bool) -> VmGroup:
     """A group of VMs, by value or by name."""
     ids = frozenset(VmId(f"id-{one}") if isinstance(one, str) else one.id for one in members)
     return VmGroup(name=name, together=together, members=ids)
+
+
+def some_groups(
+    number: int, vms: list[Vm], chance: Random, *, most: int, together_fraction: float
+) -> list[VmGroup]:
+    """So many groups of two to ``most`` VMs, some of which belong together, the others apart."""
+    return [
+        group(
+            f"g{n}",
+            *chance.sample(vms, min(len(vms), chance.randint(2, most))),
+            together=chance.random() < together_fraction,
+        )
+        for n in range(number)
+    ]
 
 
 def promise(one: Vm, to: str) -> Reservation:

@@ -180,6 +180,26 @@ def test_two_full_hosts_swap_over_a_transit_host() -> None:
     assert found.makespan_s.likely == pytest.approx(30.0)
 
 
+def test_one_that_has_arrived_steps_aside_before_others_take_the_room_for_it() -> None:
+    """A VM (x) has to come to h2 before z can leave h3, and to leave it for a while later.
+
+    Then w and y, who fill their hosts, are opened over h2; h3 has room for x until m comes.
+    """
+    hosts = [server(f"h{n}", room) for n, room in enumerate((12, 10, 12, 2, 2, 4), start=1)]
+    x, z, m = guest("x", "h1", 10), guest("z", "h3", 12), guest("m", "h6", 4)
+    k, w, y = guest("k", "h4", 2), guest("w", "h5", 2), guest("y", "h4", 2)
+    pair = frozenset({HostName("h4"), HostName("h5")})
+    found = made(
+        cluster(hosts, [x, z, m, k, w, y]),
+        *(wanted(one, to) for one, to in ((x, "h2"), (z, "h1"), (m, "h3"))),
+        *(wanted(one, to) for one, to in ((k, "h3"), (w, "h4"), (y, "h5"))),
+        bounds=Bounds(limits=FREE, only={w.id: pair, y.id: pair | {HostName("h2")}}),
+    )
+    assert not found.stuck
+    aside = [(one.vm_name, one.destination) for one in found.moves if one.is_transit]
+    assert aside == [("x", "h3"), ("y", "h2")]
+
+
 def test_without_a_transit_host_they_are_stuck_and_the_remedy_helps() -> None:
     seen = cluster([server("h1", 8), server("h2", 8)], RING)
     found = made(seen, *swapped())

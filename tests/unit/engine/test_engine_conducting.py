@@ -69,15 +69,20 @@ async def planned(stage: Stage, **ends: str) -> Carried:
     return Carried(controller, plan)
 
 
+async def swap(stage: Stage) -> Carried:
+    """Two full hosts are to swap their guests, and a third has room for one of them."""
+    with_room(stage, a=1, b=1, c=1)
+    stage.world.add_guest("a", guest("one"))
+    stage.world.add_guest("b", guest("two"))
+    return await planned(stage, one="b", two="a")
+
+
 def where(stage: Stage, name: str) -> frozenset[HostName]:
     return stage.world.trace.runners(VmId(f"uuid-of-{name}"))
 
 
 async def test_two_full_hosts_swap_their_guests_over_a_third(stage: Stage) -> None:
-    with_room(stage, a=1, b=1, c=1)
-    stage.world.add_guest("a", guest("one"))
-    stage.world.add_guest("b", guest("two"))
-    carried = await planned(stage, one="b", two="a")
+    carried = await swap(stage)
     assert len(carried.plan.moves) == 3
 
     await carried.conducting.run()
@@ -96,10 +101,7 @@ async def test_two_full_hosts_swap_their_guests_over_a_third(stage: Stage) -> No
 async def test_a_swap_that_fails_at_its_stop_leaves_every_guest_where_it_runs(
     stage: Stage,
 ) -> None:
-    with_room(stage, a=1, b=1, c=1)
-    stage.world.add_guest("a", guest("one"))
-    stage.world.add_guest("b", guest("two"))
-    carried = await planned(stage, one="b", two="a")
+    carried = await swap(stage)
     first, other, last = carried.plan.moves
     stage.world.machines[other.destination].refuses_prepare = "no such storage"
 
@@ -135,10 +137,7 @@ async def test_a_group_that_belongs_together_may_be_apart_on_its_way(stage: Stag
 
 
 async def test_a_part_of_a_way_is_not_tried_elsewhere(stage: Stage) -> None:
-    with_room(stage, a=1, b=1, c=1)
-    stage.world.add_guest("a", guest("one"))
-    stage.world.add_guest("b", guest("two"))
-    carried = await planned(stage, one="b", two="a")
+    carried = await swap(stage)
     stage.world.machines[C].refuses_prepare = "no such storage"
 
     await carried.conducting.run()
@@ -197,10 +196,7 @@ async def test_who_needs_what_failed_is_not_started_and_the_rest_goes_on(stage: 
 async def test_the_view_of_a_drain_counts_every_part_of_a_way_and_tells_what_was_given_up(
     stage: Stage,
 ) -> None:
-    with_room(stage, a=1, b=1, c=1)
-    stage.world.add_guest("a", guest("one"))
-    stage.world.add_guest("b", guest("two"))
-    carried = await planned(stage, one="b", two="a")
+    carried = await swap(stage)
     stepping, straight, _ = (one.vm_name for one in carried.plan.moves)
     stored = StoredRun(
         id=RunId("d-1"), plan=PlanId("p-1"), host=A, accepted_at_s=0.0, ended_at_s=9.0

@@ -4,12 +4,13 @@ Method: a cluster whose every text is a word that occurs nowhere else, and a sea
 """
 
 import dataclasses
+from ipaddress import ip_address, ip_network
 from random import Random
 
 import pytest
 from hypothesis import given, settings
 
-from godwit.core.model import Cluster, HostName, Rule, VmId
+from godwit.core.model import Cluster, HostName, Probe, Rule, VmId, VmPolicy
 from godwit.core.planner import choose_destination
 from godwit.core.rules import KINDS as RULES
 from godwit.formats import anonymise, read_raw, write_json
@@ -105,6 +106,21 @@ def test_what_was_the_same_is_the_same_and_sorts_as_it_did(one: Cluster) -> None
     ]
     assert hidden == anonymise(one)
     assert read_raw(write_json(hidden), file_name="c").cluster == hidden
+
+
+def test_new_names_are_addresses_of_nobody_and_sort_however_many_there_are() -> None:
+    probes = [Probe(address=f"192.0.2.{n}") for n in range(1, 13)]
+    hosts = [host(f"h{n:02}", migration_address=f"10.0.0.{n}") for n in range(1, 13)]
+    vms = [vm(f"web{n:02}", "h01", policy=VmPolicy(probe=probe)) for n, probe in enumerate(probes)]
+    hidden = anonymise(cluster(hosts, vms))
+    assert hidden.hosts[0].name == "host-01"
+    assert [one.name for one in hidden.hosts] == sorted(one.name for one in hidden.hosts)
+    addresses = {one.record.migration_address for one in hidden.hosts} | {
+        one.policy.probe.address for one in hidden.vms if one.policy.probe is not None
+    }
+    assert len(addresses) == 24
+    assert all(ip_address(one) in ip_network("198.18.0.0/15") for one in addresses if one)
+    assert {nic.mac for one in hidden.vms for nic in one.nics} == {"52:54:00:00:00:01"}
 
 
 def labels_of(one: Cluster) -> list[str]:

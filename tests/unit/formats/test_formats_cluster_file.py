@@ -107,16 +107,23 @@ def test_what_this_godwit_does_not_know_is_refused_and_named(
         ("hosts", ("record", "cores_overcommit"), 0, "overcommit"),
         ("hosts", ("record", "memory_reserve_bytes"), -1, "reserve"),
         ("hosts", ("observed", "memory_total_bytes"), -5, "below zero"),
+        ("hosts", ("observed", "cores"), -1, "cores or memory of 'h1' are below zero"),
+        ("hosts", ("observed", "busy_cores"), -0.1, "the busy cores of 'h1' are below zero"),
+        ("hosts", ("record", "name"), "", "a host has no name"),
         ("hosts", ("observed", "features"), ["flying"], "hosts.0.observed.features"),
         ("vms", ("host",), "h9", "no host of this file"),
         ("vms", ("host",), "", "no host of this file"),
         ("vms", ("memory_bytes",), -1, "below zero"),
+        ("vms", ("vcpus",), -1, "memory or vCPUs of the VM 'web1' are below zero"),
+        ("vms", ("busy_cores",), -0.1, "the busy cores of the VM 'web1' are below zero"),
         ("vms", ("memory_bytes",), "4GiB", "vms.0.memory_bytes"),
         ("vms", ("state",), "asleep", "vms.0.state"),
         ("vms", ("policy", "pause_max_s"), float("nan"), ""),
         ("vms", ("policy", "labels"), {"tier": 5}, "vms.0.policy.labels.tier"),
         ("vms", ("id",), "", "has no id"),
         ("reservations", ("host",), "h9", "no host of this file"),
+        ("reservations", ("memory_bytes",), -1, "is below zero"),
+        ("reservations", ("vcpus",), -1, "is below zero"),
     ],
 )
 def test_values_that_can_not_be_are_refused_and_named(
@@ -128,6 +135,13 @@ def test_values_that_can_not_be_are_refused_and_named(
         inside = inside[key]
     inside[path[-1]] = value
     assert says in str(refused(json.dumps(document).encode()))
+
+
+def test_nothing_at_all_is_a_value_that_can_be() -> None:
+    idle = vm("idle", "h1", memory_bytes=0, vcpus=0, busy_cores=0.0)
+    bare = host("h1", cores=0, memory_total_bytes=0, busy_cores=0.0, memory_reserve_bytes=0)
+    one = cluster([bare], [idle], reservations=[promise(idle, "h1")])
+    assert read_raw(write_json(one), file_name="c").cluster == one
 
 
 def test_an_unknown_field_is_told_with_the_godwit_that_wrote_it() -> None:

@@ -9,8 +9,18 @@ from pathlib import Path
 import pytest
 
 from godwit.core.errors import BadValue
-from godwit.core.model import Cluster, DiskSighting, HostName, RunState
+from godwit.core.model import (
+    Cluster,
+    DiskSighting,
+    HostName,
+    Knowledge,
+    RunState,
+    VmId,
+    VmKnowledge,
+    VmPolicy,
+)
 from godwit.core.planner import choose_destination
+from godwit.core.rules import Pinned
 from godwit.core.units import GIB, MIB
 from godwit.formats import encode, losses, read_raw, read_saved
 from godwit.formats.htools import read_htools, write_htools
@@ -60,6 +70,7 @@ def test_hosts_have_the_room_that_htools_gives_them() -> None:
     assert n3.memory_for_vms_bytes == 57000 * MIB, "what is missing is nobody's"
     assert (n1.cores_for_vms, n3.cores_for_vms) == (16 * 8.0, 16 * 2.0)
     assert n4.unreachable
+    assert n4.record.memory_reserve_bytes == 0
     assert n4.record.in_maintenance
 
 
@@ -137,6 +148,35 @@ def test_any_cluster_can_be_written_and_what_is_lost_is_said() -> None:
     assert [each.host for each in read(text).vms] == ["h1", "h2", "h1", "h1"]
 
 
+def test_names_that_the_format_makes_alike_are_told_apart() -> None:
+    one = cluster([host("h1")], [vm("web|1", "h1", id="x"), vm("web_1", "h1", id="y")])
+    names = [each.name for each in read(write_htools(htools_from_cluster(one))).vms]
+    assert names == ["web_1.x.h1", "web_1.y.h1"]
+
+
+def test_each_kind_of_loss_is_counted() -> None:
+    labels = VmPolicy(labels={"tier": "web"}, given=frozenset({"labels"}))
+    seen = cluster(
+        [host("h1", labels={"rack": "a"}), host("h2", cores_overcommit=2.0)],
+        [
+            vm("plain", "h1", policy=VmPolicy(anti_affinity=("g",))),
+            vm("named", "h1", policy=labels),
+            vm("urgent", "h1", policy=replace(labels, priority=1)),
+            vm("quick", "h1", policy=VmPolicy(pause_max_s=0.3)),
+        ],
+    )
+    learnt = Knowledge(vms={VmId("id-quick"): VmKnowledge(vm=VmId("id-quick"))})
+    held = replace(seen, known=learnt, rules=(Pinned(name="never"), Pinned(name="nor these")))
+    assert losses(held) == (
+        "2 rules of the site",
+        "2 VMs with promises, permissions or a priority",
+        "2 VMs with labels",
+        "1 hosts with labels",
+        "1 hosts with another overcommit than their group",
+        "1 VMs of which something was learnt",
+    )
+
+
 def test_what_nothing_can_move_is_written_as_a_local_disk() -> None:
     one = cluster(
         [host("h1"), host("h2")],
@@ -147,15 +187,19 @@ def test_what_nothing_can_move_is_written_as_a_local_disk() -> None:
     assert templates == {"near": "plain", "far": "sharedfile", "none": "diskless"}
 
 
-def test_labels_that_say_something_else_are_no_reason_to_fail() -> None:
+@pytest.mark.parametrize(
+    "label", ["value-1", "--5|0|0|N|uuid-1", "4096|0|0|N", "4096|0|0|N|uuid-1|1||N|0|none|1.0"]
+)
+def test_labels_that_say_something_else_are_no_reason_to_fail(label: str) -> None:
     found = read()
     hidden = tuple(
-        replace(one, record=replace(one.record, labels={"ganeti-node": "value-1"}))
+        replace(one, record=replace(one.record, labels={"ganeti-node": label}))
         for one in found.hosts
     )
     again = htools_from_cluster(replace(found, hosts=hidden))
     assert [one.memory_free_mib for one in again.nodes] == [45056, 61440, 57000, 0]
     assert {one.name for one in again.groups} == {"default"}
+    assert read(write_htools(again)).hosts
 
 
 @pytest.mark.parametrize(

@@ -150,24 +150,18 @@ def _next(
     scene: Scene, movers: Sequence[int], node: _Node, *, is_proof: bool
 ) -> Iterator[tuple[Leg, Layout, int]]:
     """The moves that are possible now, with what it looks like after each."""
-    away = [
-        (scene.movers[one], host)
-        for one, host in zip(movers, node.at, strict=True)
-        if host != scene.movers[one].destination
-    ]
+    all_ = [(scene.movers[one], host) for one, host in zip(movers, node.at, strict=True)]
+    away = [(mover, host) for mover, host in all_ if host != mover.destination]
     direct = [pair for pair in away if node.layout.fits(scene, pair[0], pair[0].destination)]
     for mover, host in direct:
-        if _is_always_right(node.layout, mover, away, is_proof=is_proof):
+        if _is_always_right(node.layout, mover, all_ if is_proof else away, is_proof=is_proof):
             # Whatever else is done, this can be done first: no other branch is needed.
             yield _stepped(scene, node, Leg(mover.number, host, mover.destination))
             return
     for mover, host in direct:
         yield _stepped(scene, node, Leg(mover.number, host, mover.destination))
     # In a proof, one that has arrived may step aside again.
-    aside = away
-    if is_proof:
-        aside = [(scene.movers[one], at) for one, at in zip(movers, node.at, strict=True)]
-    for mover, host in aside:
+    for mover, host in all_ if is_proof else away:
         for transit in _transits(scene, node.layout, mover, host, away, is_proof=is_proof):
             yield _stepped(scene, node, Leg(mover.number, host, transit))
 
@@ -182,17 +176,22 @@ def _stepped(scene: Scene, node: _Node, leg: Leg) -> tuple[Leg, Layout, int]:
 def _is_always_right(
     layout: Layout,
     mover: Mover,
-    away: Sequence[tuple[Mover, int]],
+    others: Sequence[tuple[Mover, int]],
     *,
     is_proof: bool,
 ) -> bool:
     """Whether its arrival takes nothing that another could need.
 
-    Its destination has room for all that shall still come there; in a proof, for all that move.
+    Its destination has room for all that shall still come there; in a proof, for all that are not
+    there, because each of them may step aside to it.
     """
     if mover.rules:
         return False
-    coming = [one.vm for one, _ in away if is_proof or one.destination == mover.destination]
+    coming = [
+        one.vm
+        for one, host in others
+        if host != mover.destination and (is_proof or one.destination == mover.destination)
+    ]
     return (
         sum(one.memory_bytes for one in coming) <= layout.free_bytes[mover.destination]
         and sum(one.vcpus for one in coming) <= layout.free_vcpus[mover.destination]
