@@ -42,6 +42,7 @@ def build_controller(
             budget_s=settings.measure_budget_s,
             per_host=settings.measure_per_host,
         ),
+        weights=settings.weights,
         probe_every_s=settings.probe_interval_s,
         record_rules=record_rules(settings.records),
         tables=forwarding_reader(settings.forwarding),

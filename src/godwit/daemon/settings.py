@@ -7,7 +7,7 @@ Policies of single VMs travel with the VM and are not kept here.
 import os
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Final, Self
 
@@ -20,6 +20,7 @@ from pydantic import (
 )
 
 from godwit.core.errors import BadSettings
+from godwit.core.planner import Weights
 from godwit.core.rules.groups import GroupRule
 from godwit.core.rules.policies import PolicyRule
 from godwit.core.rules.selecting import DeclaredRule
@@ -30,6 +31,7 @@ from godwit.daemon.network_settings import (
     RecordSettings,
 )
 from godwit.daemon.parts import STRICT, duration
+from godwit.daemon.planner_settings import PlannerPart
 from godwit.daemon.rule_settings import RulePart, declared_rule
 
 __all__ = ["Settings", "load_settings", "state_directory"]
@@ -51,7 +53,8 @@ class Settings:
     ``site_rules`` say where VMs may be and how they may move. ``records`` are kept true while VMs
     move; ``forwarding`` is how the network's tables are read, if at all. ``measure_windows_s`` are
     for how long a VM is watched before a plan, one after the other; the
-    measuring for one plan takes no longer than ``measure_budget_s``.
+    measuring for one plan takes no longer than ``measure_budget_s``. ``weights`` say what a plan is
+    worth.
     """
 
     state_directory: Path
@@ -65,6 +68,7 @@ class Settings:
     measure_windows_s: tuple[float, ...] = (1.0, 2.0)
     measure_budget_s: float = 10.0
     measure_per_host: int = 2
+    weights: Weights = field(default_factory=Weights)
 
 
 class _Part(BaseModel):
@@ -140,6 +144,7 @@ class _File(_Part):
     record: list[RecordPart] = []
     forwarding: ForwardingPart | None = None
     measure: _Measure = _Measure()
+    planner: PlannerPart = PlannerPart()
 
 
 def state_directory(environment: Mapping[str, str]) -> Path:
@@ -193,6 +198,7 @@ def load_settings(environment: Mapping[str, str]) -> Settings:
         measure_windows_s=tuple(found.measure.windows),
         measure_budget_s=found.measure.budget,
         measure_per_host=found.measure.per_host,
+        weights=found.planner.weights(),
         records=tuple(one.settings() for one in found.record),
         forwarding=found.forwarding.settings() if found.forwarding is not None else None,
     )

@@ -29,6 +29,7 @@ from godwit.core.planner import (
     PlanRequest,
     PlanSettings,
     Restore,
+    Weights,
     choose_destination,
 )
 from godwit.core.rules import DeclaredRule, GroupRule, PolicyRule
@@ -72,6 +73,7 @@ class Controller:
         site_rules: tuple[DeclaredRule, ...] = (),
         limits: WatchLimits | None = None,
         measuring: MeasuringLimits | None = None,
+        weights: Weights | None = None,
         probe_every_s: float = ICMP_EVERY_S,
         companions: tuple[Companion, ...] = (),
         record_rules: tuple[RecordRule, ...] = (),
@@ -111,6 +113,8 @@ class Controller:
         self._planning = Planning(
             observer=self._observer,
             clock=clock,
+            weights=weights or Weights(),
+            moved_at=self._migrations.moved_at,
             measuring=Measuring(
                 fleet=self._fleet,
                 knowledge=knowledge,

@@ -2,12 +2,12 @@
 
 import asyncio
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
 from godwit.core.errors import GodwitError, Refused
 from godwit.core.migration import Accepted, Event, Migration, Phase, begin, is_ended, replay
-from godwit.core.model import MigrationId, PlanId, Progress, Reservation
+from godwit.core.model import MigrationId, PlanId, Progress, Reservation, VmId
 from godwit.core.plan import Move, Plan
 from godwit.engine.links import Links
 from godwit.engine.notices import NoticeKind, Notices
@@ -22,6 +22,11 @@ _LOOK_AGAIN_S: Final = 1.0
 
 #: Migrations that have ended and are kept at hand; the journal has them all.
 _ENDED_KEPT: Final = 512
+
+#: A VM that was moved longer ago than this is as good as one that never was; and how many
+#: migrations are looked through for those that were.
+_MOVED_LATELY_S: Final = 6 * 3600.0
+_MOVED_LATELY_MOST: Final = 200
 
 #: How long a controller that leaves waits for the records of migrations that have ended.
 _ENDING_S: Final = 5.0
@@ -207,6 +212,18 @@ class Migrations:
     def newest(self, *, limit: int, before: MigrationId | None = None) -> tuple[Migration, ...]:
         """The newest migrations, newest first; older than ``before``. Raises: UnknownMigration."""
         return tuple(self.get(one) for one in self._journal.newest(limit=limit, before=before))
+
+    def moved_at(self) -> Mapping[VmId, float]:
+        """When VMs were moved last, as far as a planner cares: those of the last hours."""
+        found: dict[VmId, float] = {}
+        since_s = self._clock.now_s() - _MOVED_LATELY_S
+        for migration_id in self._journal.newest(limit=_MOVED_LATELY_MOST):
+            one = self.get(migration_id)
+            if one.accepted_at_s < since_s:
+                break
+            if one.phase is Phase.DONE and one.ended_at_s is not None:
+                found.setdefault(one.move.vm, one.ended_at_s)
+        return found
 
     def of_plan(self, plan: PlanId) -> tuple[Migration, ...]:
         """All that a plan led to, oldest first, however long ago."""

@@ -5,13 +5,13 @@ turns between two forecasts, too: other migrations are steered meanwhile.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Final
 
 from godwit.core.errors import HostUnreachable
-from godwit.core.model import Cluster, HostName, Vm
+from godwit.core.model import Cluster, HostName, Vm, VmId
 from godwit.core.plan import Plan
 from godwit.core.planner import (
     Drain,
@@ -20,6 +20,7 @@ from godwit.core.planner import (
     PauseSettings,
     PlanRequest,
     PlanSettings,
+    Weights,
     move_outlook,
     place_request,
     plan_migration,
@@ -39,8 +40,18 @@ SEARCH_LIMIT_S: Final = 10.0
 class Planning:
     """Makes plans from fresh readings. Used from one event loop only."""
 
-    def __init__(self, *, observer: Observer, measuring: Measuring, clock: Clock) -> None:
+    def __init__(
+        self,
+        *,
+        observer: Observer,
+        measuring: Measuring,
+        clock: Clock,
+        weights: Weights,
+        moved_at: Callable[[], Mapping[VmId, float]],
+    ) -> None:
         self._observer = observer
+        self._weights = weights
+        self._moved_at = moved_at
         self._clock = clock
         self._measuring = measuring
 
@@ -51,12 +62,15 @@ class Planning:
         cluster = await self._observer.scan()
         vm = find_vm(cluster, name)
         # Planned before anything is measured: what can't move is not worth the time.
-        plan = plan_migration(cluster, vm, destination=destination, settings=settings)
+        choose = partial(
+            plan_migration, destination=destination, settings=settings, weights=self._weights
+        )
+        plan = await self._clock.spend(partial(choose, cluster, vm))
         if not measure:
             return plan
         seen, notes = await self._look_closer(cluster, [vm])
         if seen.known != cluster.known:
-            plan = plan_migration(seen, vm, destination=destination, settings=settings)
+            plan = await self._clock.spend(partial(choose, seen, vm))
         return replace(plan, notes=(*plan.notes, *notes))
 
     async def request(
@@ -73,6 +87,7 @@ class Planning:
         Raises: UnknownHost, HostUnreachable, UnknownVm, Refused.
         """
         cluster = await self._observer.scan()
+        settings = replace(settings, weights=self._weights, moved_at_s=self._moved_at())
         asked = with_vm_ids(cluster, asked)
         for host in _to_be_emptied(asked):
             _refuse_silent(cluster, host)

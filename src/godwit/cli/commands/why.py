@@ -31,9 +31,7 @@ def _why(
     ctx: typer.Context,
     what: Annotated[
         str,
-        typer.Argument(
-            metavar="MIGRATION|PLAN|VM|HOST", help="The id of one of these, or a name."
-        ),
+        typer.Argument(metavar="MIGRATION|PLAN|VM|HOST", help="The id of one of these, or a name."),
     ],
     output: OutputOption = Output.TEXT,
 ) -> None:

@@ -2,10 +2,13 @@
 
 from godwit.core.errors import NoDestination, Refused
 from godwit.core.model import Cluster, HostName, PlanId, Vm
-from godwit.core.plan import Choice, Move, Plan, PlanKind
+from godwit.core.plan import Candidate, Choice, Move, Plan, PlanKind
 from godwit.core.planner.outlook import link_share, with_outlook
 from godwit.core.planner.place import choose_destination, explain
+from godwit.core.planner.planning import plan_request
+from godwit.core.planner.request import Place
 from godwit.core.planner.settings import PauseSettings, recipe_for
+from godwit.core.planner.weights import PlanSettings, Weights
 
 __all__ = ["plan_migration"]
 
@@ -16,8 +19,11 @@ def plan_migration(
     *,
     destination: HostName | None,
     settings: PauseSettings,
+    weights: Weights | None = None,
 ) -> Plan:
-    """Plan to move one VM, to ``destination`` or to the best host.
+    """Plan to move one VM, to ``destination`` or to the host where the objective gains most.
+
+    Nobody else moves for it: a host where others would have to make room is not taken.
 
     Raises: NoDestination with the reason of every host when none may take the VM, or when the one
     asked for may not; Refused when the VM is on that host already.
@@ -30,6 +36,9 @@ def plan_migration(
     chosen = choice.best if destination is None else choice.candidate(destination)
     if chosen is None or choice.vm_refusals or not chosen.fits:
         raise _no_destination(choice, destination)
+    reason = explain(choice, chosen)
+    if destination is None and sum(one.fits for one in choice.candidates) > 1:
+        chosen, reason = _searched(cluster, vm, choice, chosen, weights or Weights())
     recipe, notes = recipe_for(cluster, vm, chosen.host, settings)
     move = Move(
         vm=vm.id,
@@ -39,7 +48,7 @@ def plan_migration(
         memory_bytes=vm.memory_bytes,
         vcpus=vm.vcpus,
         recipe=recipe,
-        reason=explain(choice, chosen),
+        reason=reason,
         choice=choice,
         warnings=chosen.warnings + notes,
     )
@@ -51,6 +60,18 @@ def plan_migration(
         made_at_s=cluster.taken_at_s,
         moves=(move,),
     )
+
+
+def _searched(
+    cluster: Cluster, vm: Vm, choice: Choice, least: Candidate, weights: Weights
+) -> tuple[Candidate, str]:
+    """The host of those that fit where the objective gains most, and why that."""
+    found = plan_request(cluster, Place(vm=vm.id), PlanSettings(weights=weights))
+    move = next((one for one in found.moves if one.vm == vm.id), None)
+    chosen = choice.candidate(move.destination) if move is not None else None
+    if move is None or chosen is None or not chosen.fits or chosen.load_after <= least.load_after:
+        return least, explain(choice, least)
+    return chosen, move.reason
 
 
 def _no_destination(choice: Choice, asked: HostName | None) -> NoDestination:
