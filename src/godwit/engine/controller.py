@@ -4,11 +4,11 @@ It owns the inventory, the plans, the migrations and the runs of one store. It d
 itself: the planner chooses, ``step`` walks, the runners carry out. It knows nothing of HTTP.
 """
 
-import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
+from functools import partial
 
-from godwit.core.errors import PlanStale, Refused
+from godwit.core.errors import Refused
 from godwit.core.migration import Accepted, Event, Migration
 from godwit.core.model import (
     Cluster,
@@ -23,7 +23,7 @@ from godwit.core.model import (
     Vm,
     VmPolicy,
 )
-from godwit.core.plan import Plan, PlanKind
+from godwit.core.plan import Plan
 from godwit.core.planner import (
     PauseSettings,
     PlanRequest,
@@ -33,8 +33,8 @@ from godwit.core.planner import (
     choose_destination,
 )
 from godwit.core.rules import DeclaredRule, GroupRule, PolicyRule
+from godwit.engine.accepting import Acceptor
 from godwit.engine.admission import admit_hosts
-from godwit.engine.auditing import refuse_unsound
 from godwit.engine.companions import Companion
 from godwit.engine.fleet import Fleet
 from godwit.engine.knowledge import Learner
@@ -130,7 +130,13 @@ class Controller:
             migrations=self._migrations,
             scan=self.scan,
         )
-        self._accepting = asyncio.Lock()
+        self._acceptor = Acceptor(
+            migrations=self._migrations,
+            runs=self._runs,
+            clock=clock,
+            scan=self.scan,
+            close=partial(self.set_maintenance, on=True),
+        )
 
     def _world(self) -> World:
         return World(
@@ -278,35 +284,7 @@ class Controller:
         first. Raises: UnknownPlan, PlanStale, Refused when a VM of it migrates already, when
         another plan is in the way, or when the audit finds fault with it.
         """
-        plan = self._store.plan(plan_id)
-        async with self._accepting:
-            if (earlier := self._accepted_before(plan)) is not None:
-                return earlier
-            cluster = await self.scan()
-            if plan.kind is not PlanKind.MIGRATE:
-                return await self._accept_run(plan, cluster)
-            if cluster.generation != plan.generation:
-                raise PlanStale(
-                    "the cluster is not the one that the plan was made from",
-                    evidence=f"plan {plan.id} is of generation {plan.generation}, the cluster is"
-                    f" at {cluster.generation}: hosts or VMs have changed since",
-                    remedy="Plan again.",
-                )
-            started = tuple(self._migrations.start(plan, move) for move in plan.moves)
-            return Acceptance(plan=plan, migrations=started, run=None)
-
-    def _accepted_before(self, plan: Plan) -> Acceptance | None:
-        if (run := self._runs.of_plan(plan.id)) is not None:
-            return Acceptance(plan=plan, migrations=(), run=run)
-        found = tuple(one.id for one in self._migrations.of_plan(plan.id))
-        return Acceptance(plan=plan, migrations=found, run=None) if found else None
-
-    async def _accept_run(self, plan: Plan, cluster: Cluster) -> Acceptance:
-        self._runs.refuse_in_the_way(plan)
-        refuse_unsound(cluster, plan)
-        for host in plan.closes:
-            await self.set_maintenance(host, on=True)
-        return Acceptance(plan=plan, migrations=(), run=self._runs.begin(plan))
+        return await self._acceptor.accept(self._store.plan(plan_id))
 
     # What was learnt, and what a VM's owner wants.
 
