@@ -128,7 +128,7 @@ def test_a_run_that_was_cut_goes_on_where_it_was(
         return with_scores(row, rest["anchors"])
 
     monkeypatch.setattr(run, "one", solved)
-    monkeypatch.setattr(run, "warm_up", lambda: None)
+    monkeypatch.setattr(run, "warm_up", lambda _: None)
     words = ["--results", str(tmp_path), "--limits", "10", "300", "--instances", "b_1", "b_2"]
     with pytest.raises(Cut):
         run.main(words)

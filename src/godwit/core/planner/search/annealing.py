@@ -9,8 +9,7 @@ import math
 from godwit.core.planner.search.compiled import compiled, inlined
 from godwit.core.planner.search.dice import below, fraction
 from godwit.core.planner.search.problem import Numbers, Problem
-from godwit.core.planner.search.pushing import push_in
-from godwit.core.planner.search.state import BROKEN, EVALUATIONS, State
+from godwit.core.planner.search.state import EVALUATIONS, State
 from godwit.core.planner.search.weighing import NONE, TOO_MUCH, attempt, may_lie, weigh
 
 
@@ -75,11 +74,6 @@ def anneal(
         rounds = mix[3] if below(state.dice, 1000) < mix[2] else 0
         item = draw_item(state, rounds)
         if item == NONE:
-            continue
-        if below(state.dice, 10000) < mix[5] and state.sums[BROKEN] == 0:
-            place = below(state.dice, bins)
-            if place != state.where[item]:
-                push_in(problem, state, item, place, limit, mix[6])
             continue
         exchanges = below(state.dice, 1000) < mix[0]
         other = NONE

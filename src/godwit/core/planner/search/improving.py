@@ -35,7 +35,7 @@ _SMALL: Final = 0.05
 _STEPS: Final = 32
 _FEWEST_STEPS: Final = 8
 _EVEN_SHARE: Final = 0.5
-_MIX: Final = np.array([500, 400, 800, 3, 300, 0, 20], dtype=np.int64)
+_MIX: Final = np.array([500, 400, 800, 3, 300], dtype=np.int64)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

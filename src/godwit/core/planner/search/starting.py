@@ -6,7 +6,7 @@ import numpy.typing as npt
 from godwit.core.errors import BadValue
 from godwit.core.planner.search.moving import settle
 from godwit.core.planner.search.problem import Numbers, Problem
-from godwit.core.planner.search.state import LONGEST, SUMS, State
+from godwit.core.planner.search.state import SUMS, State
 
 
 def start(problem: Problem, assignment: npt.ArrayLike | None = None, *, seed: int = 0) -> State:
@@ -40,7 +40,6 @@ def start(problem: Problem, assignment: npt.ArrayLike | None = None, *, seed: in
         best=where.copy(),
         is_dirty=np.zeros(items, dtype=np.bool_),
         dirty=np.zeros(max(1, items), dtype=np.int32),
-        trail=np.zeros(LONGEST, dtype=np.int32),
         sums=np.zeros(SUMS, dtype=np.int64),
         dice=np.array([seed], dtype=np.uint64),
     )

@@ -20,8 +20,6 @@ DIRTY: Final = 5
 EVALUATIONS: Final = 6
 ACCEPTED: Final = 7
 SUMS: Final = 8
-#: Items that one move may push out at most.
-LONGEST: Final = 32
 
 
 class State(NamedTuple):
@@ -53,7 +51,5 @@ class State(NamedTuple):
     best: Indices
     is_dirty: npt.NDArray[np.bool_]
     dirty: Indices
-    #: The items that a move under way has pushed out so far.
-    trail: Indices
     sums: Numbers
     dice: Dice
