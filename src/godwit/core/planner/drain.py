@@ -10,6 +10,7 @@ from typing import Final
 
 from godwit.core.model import Cluster, HostName, Vm, VmId
 from godwit.core.plan import Choice, Move, Plan, Unplaced
+from godwit.core.planner.objective import evaluate
 from godwit.core.planner.outlook import link_share, with_outlook
 from godwit.core.planner.place import choose_destination, explain
 from godwit.core.planner.planning import plan_request
@@ -49,11 +50,8 @@ def place_drain(
     A VM that can't move is in ``unplaced`` with its reasons and is left running. The urgent start
     first, then the large; each has every host's answer, with those there that start before it.
     """
-    plan = plan_request(
-        cluster,
-        Drain(hosts=(host,), make_room=False),
-        PlanSettings(pause=settings, parallel=parallel),
-    )
+    whole = PlanSettings(pause=settings, parallel=parallel)
+    plan = found = plan_request(cluster, Drain(hosts=(host,), make_room=False), whole)
     vms = {one.id: one for one in cluster.vms_on(host)}
     order = sorted(
         plan.moves,
@@ -67,7 +65,24 @@ def place_drain(
         stuck = {one.vm for one in stay}
         order = [one for one in order if one.vm not in stuck]
         moves, stay = _judged(cluster, order, vms, settings)
-    return replace(plan, moves=tuple(moves))
+    plan = replace(plan, moves=tuple(moves))
+    return plan if _ends(plan) == _ends(found) else _counted_anew(cluster, plan, whole)
+
+
+def _ends(plan: Plan) -> dict[VmId, HostName]:
+    return {one.vm: one.destination for one in plan.moves}
+
+
+def _counted_anew(cluster: Cluster, plan: Plan, settings: PlanSettings) -> Plan:
+    """The terms of what the rules left of the search's plan."""
+    leaving = frozenset() if plan.host is None else frozenset({plan.host})
+    terms = evaluate(cluster, _ends(plan), settings, leaving=leaving)
+    misplaced = tuple(
+        replace(one, after=float(len(plan.unplaced)))
+        for one in plan.terms
+        if one.name == "misplaced"
+    )
+    return replace(plan, terms=(*misplaced, *terms))
 
 
 def _judged(
@@ -98,6 +113,8 @@ def _judged(
                     reason=explain(choice, other),
                     choice=choice,
                     warnings=other.warnings + notes,
+                    # What the search weighed was the other host.
+                    worth=None,
                 )
             )
         else:
