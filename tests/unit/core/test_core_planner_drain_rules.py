@@ -7,9 +7,9 @@ from dataclasses import replace
 
 from godwit.core.model import Cluster, HostName, Rule, Vm
 from godwit.core.plan import Plan
-from godwit.core.planner import PauseSettings, evaluate, place_drain
+from godwit.core.planner import PauseSettings, evaluate, place_drain, plan_migration
 from godwit.core.rules import Capacity, Resource
-from godwit.core.units import GIB
+from godwit.core.units import GIB, MIB
 from tests.unit.core.builders import cluster, host, vm
 
 H1, H2, H3 = (HostName(f"h{n}") for n in (1, 2, 3))
@@ -75,3 +75,17 @@ def test_a_vm_that_a_rule_leaves_no_host_stays_and_is_told() -> None:
     assert left.vm_name == "a"
     assert [one.rule for one in left.refusals] == ["capacity"]
     assert_says_what_it_does(seen, plan)
+
+
+def test_what_a_host_does_not_tell_is_a_warning_of_a_drain_as_of_a_migration() -> None:
+    huge = vm("a", huge_page_bytes=2 * MIB, warnings=("the clock drifts",))
+    seen, plan = drained([huge], hosts=2)
+    asked = PauseSettings(pause_max_s=9.0)
+    alone = plan_migration(seen, huge, destination=None, settings=asked).moves[0].warnings
+    (told, unknown, note) = alone
+    assert told == "the clock drifts"
+    assert "huge pages" in unknown
+    assert "9000 ms" in note
+    assert plan.moves[0].warnings == (told, unknown)
+    asking = place_drain(seen, H1, parallel=1, settings=asked)
+    assert asking.moves[0].warnings == alone

@@ -102,7 +102,10 @@ def _judged(
         choice = choose_destination(cluster, vm, arriving=tuple(arriving), leaving=leaving)
         chosen = choice.candidate(move.destination)
         if chosen is not None and chosen.fits:
-            moves.append(replace(move, choice=choice, reason=_reason(choice, move)))
+            _, notes = recipe_for(cluster, vm, chosen.host, settings)
+            # What its host does not tell is known only now.
+            warnings, reason = chosen.warnings + notes, _reason(choice, move)
+            moves.append(replace(move, choice=choice, reason=reason, warnings=warnings))
         elif (other := choice.best) is not None:
             recipe, notes = recipe_for(cluster, vm, other.host, settings)
             moves.append(
