@@ -200,6 +200,26 @@ def test_one_that_has_arrived_steps_aside_before_others_take_the_room_for_it() -
     assert aside == [("x", "h3"), ("y", "h2")]
 
 
+def test_nobody_steps_aside_for_others_only_to_come_back() -> None:
+    """A VM (m) could let u in and o out, and r to where it stood meanwhile; but m can't arrive."""
+    all_ = [server(f"h{n}", room) for n, room in enumerate((4, 2, 2, 2, 4, 4, 2), start=1)]
+    m, o, u, r = guest("m", "h1", 2), guest("o", "h1", 2), guest("u", "h2", 2), guest("r", "h4", 2)
+    ring = [guest("n1", "h5", 4), guest("n2", "h6", 2)]
+    bound = {"m": "h1 h3 h5", "o": "h1 h2", "u": "h1 h2", "n1": "h5 h6", "n2": "h5 h6"}
+    only = {
+        VmId(f"id-{name}"): frozenset(map(HostName, hosts.split())) for name, hosts in bound.items()
+    }
+    z = guest("z", "h7", 2)
+    found = made(
+        cluster(all_, [m, o, u, r, *ring, z], groups=[group("g", r, z, together=False)]),
+        *(wanted(one, to) for one, to in ((m, "h5"), (o, "h2"), (u, "h1"), (r, "h3"))),
+        *(wanted(one, to) for one, to in zip(ring, ("h6", "h5"), strict=True)),
+        bounds=Bounds(limits=FREE, only=only),
+    )
+    assert [one.vm_name for one in found.moves] == ["r"]
+    assert {one.vm_name for one in found.stuck} == {"m", "o", "u", "n1", "n2"}
+
+
 def test_without_a_transit_host_they_are_stuck_and_the_remedy_helps() -> None:
     seen = cluster([server("h1", 8), server("h2", 8)], RING)
     found = made(seen, *swapped())

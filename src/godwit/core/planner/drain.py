@@ -10,6 +10,7 @@ from typing import Final, Unpack
 
 from godwit.core.model import Cluster, HostName, Vm, VmId
 from godwit.core.plan import Choice, Move, Plan, Unplaced
+from godwit.core.planner.objective import evaluate
 from godwit.core.planner.outlook import link_share, with_outlook
 from godwit.core.planner.place import choose_destination, explain
 from godwit.core.planner.planning import SearchOptions, plan_request
@@ -41,26 +42,24 @@ def move_outlook(cluster: Cluster, plan: Plan, move: Move) -> Move:
 
 
 def place_drain(
-    cluster: Cluster,
-    host: HostName,
-    *,
-    parallel: int,
-    settings: PauseSettings,
-    deadline_s: float | None = None,
-    **search: Unpack[SearchOptions],
+    cluster: Cluster, host: HostName, *, parallel: int, settings: PauseSettings
 ) -> Plan:
-    """Find a destination for every active VM of ``host``, without any outlook.
+    """Find a destination for every active VM of ``host``, without any outlook."""
+    whole = PlanSettings(pause=settings, parallel=parallel)
+    return _emptied(cluster, Drain(hosts=(host,), make_room=False), whole)
+
+
+def _emptied(
+    cluster: Cluster, request: Drain, whole: PlanSettings, **search: Unpack[SearchOptions]
+) -> Plan:
+    """Place the VMs of the one host that a request names.
 
     A VM that is shut off holds nothing and stays defined where it is; the plan says so in a note.
     A VM that can't move is in ``unplaced`` with its reasons and is left running. The urgent start
     first, then the large; each has every host's answer, with those there that start before it.
     """
-    plan = plan_request(
-        cluster,
-        Drain(hosts=(host,), make_room=False, deadline_s=deadline_s),
-        PlanSettings(pause=settings, parallel=parallel),
-        **search,
-    )
+    (host,), settings = request.hosts, whole.pause
+    plan = found = plan_request(cluster, request, whole, **search)
     vms = {one.id: one for one in cluster.vms_on(host)}
     order = sorted(
         plan.moves,
@@ -74,7 +73,24 @@ def place_drain(
         stuck = {one.vm for one in stay}
         order = [one for one in order if one.vm not in stuck]
         moves, stay = _judged(cluster, order, vms, settings)
-    return replace(plan, moves=tuple(moves))
+    plan = replace(plan, moves=tuple(moves))
+    return plan if _ends(plan) == _ends(found) else _counted_anew(cluster, plan, whole)
+
+
+def _ends(plan: Plan) -> dict[VmId, HostName]:
+    return {one.vm: one.destination for one in plan.moves}
+
+
+def _counted_anew(cluster: Cluster, plan: Plan, settings: PlanSettings) -> Plan:
+    """The terms of what the rules left of the search's plan."""
+    leaving = frozenset() if plan.host is None else frozenset({plan.host})
+    terms = evaluate(cluster, _ends(plan), settings, leaving=leaving)
+    misplaced = tuple(
+        replace(one, after=float(len(plan.unplaced)))
+        for one in plan.terms
+        if one.name == "misplaced"
+    )
+    return replace(plan, terms=(*misplaced, *terms))
 
 
 def place_request(
@@ -85,14 +101,7 @@ def place_request(
 ) -> Plan:
     """Find where VMs go for any request, without any outlook. Raises: Refused."""
     if isinstance(request, Drain) and len(request.hosts) == 1 and not request.make_room:
-        return place_drain(
-            cluster,
-            request.hosts[0],
-            parallel=settings.parallel,
-            settings=settings.pause,
-            deadline_s=request.deadline_s,
-            **search,
-        )
+        return _emptied(cluster, request, settings, **search)
     return plan_request(cluster, request, settings, **search)
 
 
@@ -113,7 +122,10 @@ def _judged(
         choice = choose_destination(cluster, vm, arriving=tuple(arriving), leaving=leaving)
         chosen = choice.candidate(move.destination)
         if chosen is not None and chosen.fits:
-            moves.append(replace(move, choice=choice, reason=_reason(choice, move)))
+            _, notes = recipe_for(cluster, vm, chosen.host, settings)
+            # What its host does not tell is known only now.
+            warnings, reason = chosen.warnings + notes, _reason(choice, move)
+            moves.append(replace(move, choice=choice, reason=reason, warnings=warnings))
         elif (other := choice.best) is not None:
             recipe, notes = recipe_for(cluster, vm, other.host, settings)
             moves.append(
@@ -124,6 +136,8 @@ def _judged(
                     reason=explain(choice, other),
                     choice=choice,
                     warnings=other.warnings + notes,
+                    # What the search weighed was the other host.
+                    worth=None,
                 )
             )
         else:

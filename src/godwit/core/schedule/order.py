@@ -134,14 +134,19 @@ def _search(scene: Scene, movers: Sequence[int], states: int, *, is_proof: bool)
 
 
 def _rank(scene: Scene, movers: Sequence[int], node: _Node) -> tuple[int, int, int]:
-    """How good it would be to stop here: nobody in transit, then urgent and many moves done."""
+    """How good it would be to stop here: nobody in transit, then urgent and many moves done.
+
+    Who stepped aside and came back would have moved for others, and not to where it is wanted: no
+    plan has such moves.
+    """
     done = urgent = 0
+    moved = {leg.mover for leg in _path(node)} if node.detours else set[int]()
     for one, host in zip(movers, node.at, strict=True):
         mover = scene.movers[one]
         if host == mover.destination:
             done += 1
             urgent += max(0, mover.priority)
-        elif host != mover.source:
+        elif host != mover.source or one in moved:
             return (-1, 0, 0)
     return (urgent, done, -node.detours)
 
@@ -245,11 +250,13 @@ def _path(node: _Node) -> list[Leg]:
 def _without_detours(scene: Scene, legs: list[Leg]) -> list[Leg]:
     """Leave out each detour that turns out not to be needed."""
     for mover in sorted({leg.mover for leg in legs}):
-        own = [leg for leg in legs if leg.mover == mover]
+        own = [at for at, leg in enumerate(legs) if leg.mover == mover]
         if len(own) < 2:
             continue
-        whole = Leg(mover, own[0].source, own[-1].destination)
-        shorter = [whole if leg is own[-1] else leg for leg in legs if leg not in own[:-1]]
+        whole = Leg(mover, legs[own[0]].source, legs[own[-1]].destination)
+        shorter = [
+            whole if at == own[-1] else leg for at, leg in enumerate(legs) if at not in own[:-1]
+        ]
         order = completed(scene, scene.start.copy(), shorter, range(len(shorter)))
         if order is not None:
             legs = [shorter[at] for at in order]
