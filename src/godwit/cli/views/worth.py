@@ -17,9 +17,10 @@ def show_worth(screen: Screen, worth: wire.Worth, *, indent: int) -> None:
     screen.line(f"Why this VM: {worth.why_vm}", indent=indent)
     if not worth.gains:
         return
-    gains = ", ".join(
-        f"{one.term} {_points(one.points)}" for one in worth.gains if abs(one.points) >= 0.005
-    )
+    told = [one for one in worth.gains if abs(one.points) >= 0.005]
+    gains = ", ".join(f"{one.term} {one.points:+.2f}" for one in told if abs(one.points) < _FORCED)
+    if any(one.points >= _FORCED for one in told):
+        gains = f"what must be{', ' if gains else ''}{gains}"
     price = worth.price
     risk = format_fraction(price.pause_risk_fraction)
     screen.line(
@@ -29,7 +30,7 @@ def show_worth(screen: Screen, worth: wire.Worth, *, indent: int) -> None:
         indent=indent,
     )
     for other in worth.instead:
-        screen.line(f"Rather than {other.host}: {other.why}", indent=indent)
+        screen.line(f"Why not {other.host}: {other.why}", indent=indent)
 
 
 def show_terms(screen: Screen, plan: wire.Plan) -> None:
@@ -50,7 +51,9 @@ def show_terms(screen: Screen, plan: wire.Plan) -> None:
         for one in told
     ]
     columns = ("TERM", "COUNTS", ">BEFORE", ">AFTER", ">AT BEST", ">GAIN")
-    screen.table(columns, [*rows, ("all", "", "", "", "", _points(plan.gain))])
+    # What must be outweighs everything: beside it a sum would say nothing.
+    gain = sum(one.gain for one in told if abs(one.gain) < _FORCED)
+    screen.table(columns, [*rows, ("all loads and prices", "", "", "", "", _points(gain))])
 
 
 def _number(amount: float) -> str:
