@@ -17,7 +17,6 @@ the schedule orders them.
 of its moves.
 """
 
-from godwit.core.planner.bundling import kept_apart
 from godwit.core.planner.drain import drain_outlook, place_drain, plan_drain
 from godwit.core.planner.migrate import plan_migration
 from godwit.core.planner.objective import evaluate
@@ -56,7 +55,6 @@ __all__ = [
     "explain",
     "features_needed",
     "features_of",
-    "kept_apart",
     "place_drain",
     "plan_drain",
     "plan_migration",
