@@ -5,7 +5,7 @@ moves. Where it doesn't, the cluster is planned once more as it would be after t
 still gains belongs to the same plan.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -28,6 +28,8 @@ __all__ = ["Settled", "settled_plan"]
 _AGAIN_MOST: Final = 4
 #: Of the moves that gain least, so many parts are left out to see whether the rest gains more.
 _PARTS: Final = 4
+#: In a plan of so many moves each is looked at once more, whether it is needed.
+_LOOKED_AT_MOST: Final = 16
 #: The least that has to be gained, in points.
 _LEAST_GAIN: Final = 1e-6
 
@@ -85,6 +87,8 @@ def _one_pass(
     solver = Solver(reading, brief, settings, seed)
     found = _searched(solver, goes_on)
     best = _with_spare(solver, found, goes_on)
+    if not solver.site.is_exact or best is not found or brief.joins:
+        best = _none_in_vain(solver, best)
     if not solver.moved(found.where) or best.gain > 0:
         return best
     lost = min(found.judged, key=lambda one: one.gain)
@@ -160,21 +164,38 @@ def _reserved(solver: Solver, where: Where, most: int) -> bool:
 
 
 def _best_part(solver: Solver, found: Settled) -> Settled:
-    """Leave out those moves that gain least, as long as all others gain more without them."""
+    """Leave out those moves that gain least, where all others gain more without them."""
     if not solver.brief.is_free:
         return found
     order = solver.order(found.where, 0)
     best = found
     for part in range(1, _PARTS):
-        rest = order[len(order) * part // _PARTS :]
-        where = found.where.copy()
-        for one in rest:
-            if one.bundle not in solver.costs.must_go:
-                where[one.bundle] = solver.reading.at[one.bundle]
-        where = solver.kept(where)
-        tried = _weighed(solver, where)
+        tried = _without(
+            solver, found, [one.bundle for one in order[len(order) * part // _PARTS :]]
+        )
         best = tried if tried.gain > best.gain + _LEAST_GAIN else best
     return best
+
+
+def _none_in_vain(solver: Solver, found: Settled) -> Settled:
+    """Leave out each move without which the plan is as good, the one that gains least first."""
+    moved = [number for number, _ in solver.moved(found.where)]
+    if not moved or len(moved) > _LOOKED_AT_MOST:
+        return found
+    for one in reversed(solver.order(found.where, 0)):
+        tried = _without(solver, found, [one.bundle])
+        if tried.gain >= found.gain - _LEAST_GAIN:
+            found = tried
+    return found
+
+
+def _without(solver: Solver, found: Settled, bundles: Iterable[int]) -> Settled:
+    """The same without these moves, and without those that can't be made without them."""
+    where = found.where.copy()
+    for one in bundles:
+        if one not in solver.costs.must_go:
+            where[one] = solver.reading.at[one]
+    return _weighed(solver, solver.kept(where))
 
 
 def _carried_out(cluster: Cluster, ends: Mapping[VmId, HostName]) -> Cluster:
