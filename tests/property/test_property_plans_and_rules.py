@@ -138,7 +138,10 @@ def with_rules(seen: Cluster, rules: int, seed: int) -> Cluster:
         )
         for one in seen.hosts
     )
-    racked = dataclasses.replace(seen, hosts=hosts)
+    # Room that is promised to a VM which does not run is a slip that rules don't know.
+    active = {one.id for one in seen.vms if one.is_active}
+    flying = tuple(one for one in seen.reservations if one.vm in active)
+    racked = dataclasses.replace(seen, hosts=hosts, reservations=flying)
     if not seen.vms:
         return racked
     kinds = [chance.choice(list(KINDS)) for _ in range(rules)]
@@ -182,10 +185,10 @@ def some_request(seen: Cluster, seed: int) -> PlanRequest:
 
 def broken(
     seen: Cluster, plan: Plan | None = None, *, without: int | None = None
-) -> tuple[float, float]:
-    """By how much the hard rules are broken after a plan, and what the soft ones cost then.
+) -> tuple[float, float, float]:
+    """By how much hard rules are broken after a plan, what soft ones cost, and the loss of a host.
 
-    Of the loss of a host the term of the objective is taken, unless the site declares a rule.
+    The last is a term of its own, unless the site declares a rule.
     """
     moves = plan.moves if plan is not None else ()
     ends = {one.vm: one.destination for at, one in enumerate(moves) if at != without}
@@ -198,7 +201,7 @@ def broken(
     rules = [one for one in rules_in_force(seen) if not isinstance(one, left_out)]
     found = breaches_of(rules, end_of(seen, ends), at_end=True)
     hard, soft = sum(one.amount for one in found if one.hard), sum(one.price for one in found)
-    return round(hard, 9), round(soft + spare, 9)
+    return round(hard, 9), round(soft, 9), spare
 
 
 @settings(max_examples=200, deadline=None)
@@ -232,9 +235,10 @@ def test_a_repair_leaves_less_broken_and_makes_no_move_in_vain(seen: Cluster) ->
     before, after = broken(seen), broken(seen, plan)
     if not plan.moves:
         return
-    assert after < before
+    assert (after[0], after[1] + after[2]) < (before[0], before[1] + before[2])
     for at in range(len(plan.moves)):
-        assert broken(seen, plan, without=at) > after
+        less = broken(seen, plan, without=at)
+        assert (less[0], less[1] + less[2]) > (after[0], after[1] + after[2])
 
 
 @settings(max_examples=60, deadline=None)
@@ -264,8 +268,7 @@ def test_a_plan_loses_no_more_by_soft_rules_than_it_gains(seen: Cluster, seed: i
     plan = plan_request(seen, some_request(seen, seed), STEPS, seed=seed)
     before, after = broken(seen), broken(seen, plan)
     soft = sum(one.gain for one in plan.terms if one.name.startswith("rule "))
-    spare = sum(one.gain for one in plan.terms if one.name == "spare")
-    assert soft + spare == pytest.approx(before[1] - after[1], abs=1e-6)
+    assert soft == pytest.approx(before[1] - after[1], abs=1e-6)
     if plan.moves:
         assert after[0] <= before[0] + 1e-9
         others = sum(one.gain for one in plan.terms) - soft

@@ -164,7 +164,7 @@ def _why_vm(solver: Solver, ledger: Ledger, one: Ordered, effect: Effect) -> str
         names = ", ".join(repr(rule.name) for rule in cured)
         return f"where it is it breaks {names}, and elsewhere less so"
     if ledger.mended(one.bundle, one.host) > _ROUNDING:
-        return f"{bundle.host} holds more than it has room for, or VMs that are kept apart"
+        return f"{bundle.host} has {ledger.trouble(one.bundle)}"
     needs = f"{format_bytes(int(reading.size[one.bundle, 0]))} of memory"
     needs += f" and {reading.need[one.bundle, CPU]:.1f} busy cores"
     if not solver.brief.is_free and one.gain_points < FORCED_POINTS / 10:

@@ -29,6 +29,7 @@ class Ledger:
         held = np.zeros_like(reading.room)
         np.add.at(held, reading.at, reading.size)
         self._held = held.tolist()
+        self._group_names = reading.group_names
         self._groups, self._place_of = reading.bundle_groups, reading.place_of
         self._inside = reading.group_base.copy()
         for number, groups in enumerate(reading.bundle_groups):
@@ -68,6 +69,14 @@ class Ledger:
             if near != far and self._inside[group, far] >= 1:
                 return False
         return True
+
+    def trouble(self, bundle: int) -> str:
+        """For people: what is wrong where a bundle is, that its move mends."""
+        here = self.where[bundle]
+        for group in self._groups[bundle]:
+            if self._inside[group, self._place_of[group, here]] > 1:
+                return f"VMs that {self._group_names[group]!r} keeps apart"
+        return "promised more than it has room for"
 
     def mended(self, bundle: int, host: int) -> float:
         """By how much less rooms are overfull, and VMs meet that are kept apart, after a move."""
