@@ -4,15 +4,24 @@ Where each VM goes has been decided by the planner, in which order they move is 
 schedule; here both are put together. Nothing is judged: that is the audit's.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
-from godwit.core.model import Cluster, HostName, Range, VmId
+from godwit.core.model import Cluster, HostName, Range, Rule, VmId, When
 from godwit.core.plan import Move, Plan
-from godwit.core.planner import PauseSettings, kept_apart, move_outlook, recipe_for
-from godwit.core.rules import InFlight
+from godwit.core.planner import PauseSettings, move_outlook, recipe_for
+from godwit.core.planner.rulebook import Rulebook
+from godwit.core.rules import (
+    Available,
+    Breach,
+    InFlight,
+    broken_on_the_way,
+    kept_apart,
+    taken_back,
+)
 from godwit.core.schedule import Effort, Search, Wanted, effort_of_forecast, make_schedule
-from godwit.core.timed import Bounds, FlightGroup, TimedMove
+from godwit.core.timed import Bounds, FlightGroup, Stuck, StuckKind, TimedMove, TimedPlan
 
 __all__ = ["bounds_of", "with_outlooks", "with_times"]
 
@@ -34,12 +43,9 @@ def bounds_of(plan: Plan, cluster: Cluster) -> Bounds:
     flight, each as fast as its forecast has it. Where the plan was timed already, that guess is
     kept: it is no rule, but what the times rest on.
     """
-    flights = tuple(
-        FlightGroup(name=one.name, members=one.vms, most=one.most)
-        for one in cluster.rules
-        if isinstance(one, InFlight) and one.hard
-    )
-    bounds = Bounds(limits=replace(plan.limits, groups=flights), apart=kept_apart(cluster))
+    flights = (_flights(one, cluster) for one in cluster.rules if one.hard)
+    groups = tuple(one for one in flights if one is not None)
+    bounds = Bounds(limits=replace(plan.limits, groups=groups), apart=kept_apart(cluster))
     if plan.timed is not None:
         return replace(bounds, link_bytes_per_s=plan.timed.bounds.link_bytes_per_s)
     rates = [effort.stream_bytes_per_s or 0.0 for one in plan.moves if (effort := _alone(one))]
@@ -55,6 +61,21 @@ def with_outlooks(cluster: Cluster, plan: Plan) -> Plan:
     return replace(plan, moves=tuple(move_outlook(cluster, plan, one) for one in plan.moves))
 
 
+def _flights(rule: Rule, cluster: Cluster) -> FlightGroup | None:
+    """How many of its VMs a rule lets be in flight; None when that is not its matter.
+
+    Of so many that are to run at every instant, only those beyond may be under way. Where there is
+    none the planner leaves them where they are.
+    """
+    if isinstance(rule, InFlight):
+        return FlightGroup(name=rule.name, members=rule.vms, most=rule.most)
+    if not isinstance(rule, Available) or rule.losing is not None or rule.when is not When.ALWAYS:
+        return None
+    running = {one.id for one in cluster.vms if one.id in rule.vms and one.state.runs}
+    most = len(running) - rule.least
+    return FlightGroup(name=rule.name, members=rule.vms, most=most) if most > 0 else None
+
+
 def with_times(cluster: Cluster, plan: Plan, settings: PauseSettings) -> Plan:
     """Return the plan with its moves in an order that is possible, and timed.
 
@@ -63,17 +84,58 @@ def with_times(cluster: Cluster, plan: Plan, settings: PauseSettings) -> Plan:
     """
     bounds = bounds_of(plan, cluster)
     wanted = [
-        Wanted(vm=one.vm, destination=one.destination, effort=_effort(cluster, one, bounds))
+        Wanted(
+            vm=one.vm,
+            destination=one.destination,
+            effort=_effort(cluster, one, bounds),
+            due_s=plan.deadline_s,
+        )
         for one in plan.moves
     ]
     tries = max(1, min(_TRIES_MOST, _TRIES_FOR // max(1, len(wanted))))
-    timed = make_schedule(cluster, wanted, Search(bounds=bounds, tries=tries))
+    timed = _sound(cluster, wanted, Search(bounds=bounds, tries=tries))
     placed = {one.vm: one for one in plan.moves}
     moves = tuple(
         _timed(_part_of(cluster, plan, placed[one.vm], one, settings=settings), one)
         for one in timed.moves
     )
     return replace(plan, moves=moves, timed=timed)
+
+
+def _sound(cluster: Cluster, wanted: Sequence[Wanted], search: Search) -> TimedPlan:
+    """Order what is wanted, without the moves by which the site's hard rules would be broken.
+
+    That is asked of the order and not only of the plan: what can't be ordered stays, so that the
+    end is another one; and between two moves VMs are where neither of them ends.
+    """
+    rules = Rulebook(cluster).hard
+    left: list[Stuck] = []
+    while True:
+        timed = make_schedule(cluster, wanted, search)
+        # The planner names first what gains most: what comes last gives way.
+        ends = {one.vm: one.final for one in timed.moves}
+        ends = {one.vm: ends[one.vm] for one in reversed(wanted) if one.vm in ends}
+        broken = taken_back(rules, cluster, ends) if rules else {}
+        if not broken and (found := broken_on_the_way(rules, cluster, timed.moves)) is not None:
+            breach, vm = found
+            broken = {vm: breach}
+        if not broken:
+            return replace(timed, stuck=(*timed.stuck, *left))
+        left += [_stuck(cluster, one, broken[one.vm]) for one in wanted if one.vm in broken]
+        wanted = [one for one in wanted if one.vm not in broken]
+
+
+def _stuck(cluster: Cluster, wanted: Wanted, breach: Breach) -> Stuck:
+    vm = next(one for one in cluster.vms if one.id == wanted.vm)
+    return Stuck(
+        vm=vm.id,
+        vm_name=vm.name,
+        source=vm.host,
+        destination=wanted.destination,
+        kind=StuckKind.REFUSED,
+        why=f"{breach.why} (rule {breach.rule!r})",
+        remedy=breach.remedy,
+    )
 
 
 def _alone(move: Move) -> Effort | None:

@@ -180,7 +180,10 @@ def test_every_kind_is_planned_for_a_file_and_no_controller_is_needed(
         (("consolidate", "--keep", "1"), "Consolidation: "),
         (("place", "db"), "Placement: 1 move"),
         (("repair",), "Repair: 1 move"),
-        (("mix", "--drain", "kvm1", "--drain", "kvm2"), "Plan of kvm1 and kvm2: 3 moves, one after the other; 1 can't be moved"),
+        (
+            ("mix", "--drain", "kvm1", "--drain", "kvm2"),
+            "Plan of kvm1 and kvm2: 3 moves",
+        ),
     ):
         ran = godwit("plan", *args, "--cluster", file)
         assert ran.status == 0, ran.err

@@ -17,7 +17,6 @@ the schedule orders them.
 and planning on files: a drain whose VMs leave alone has every host's answer for each of its moves.
 """
 
-from godwit.core.planner.bundling import kept_apart
 from godwit.core.planner.drain import move_outlook, place_drain, place_request, plan_drain
 from godwit.core.planner.migrate import plan_migration
 from godwit.core.planner.objective import evaluate
@@ -56,7 +55,6 @@ __all__ = [
     "explain",
     "features_needed",
     "features_of",
-    "kept_apart",
     "move_outlook",
     "place_drain",
     "place_request",

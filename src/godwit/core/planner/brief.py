@@ -9,6 +9,7 @@ import numpy as np
 from godwit.core.errors import Refused
 from godwit.core.model import Cluster, HostName, VmId
 from godwit.core.plan import PlanKind
+from godwit.core.planner.companions import company_of
 from godwit.core.planner.reading import Reading
 from godwit.core.planner.request import (
     Balance,
@@ -21,6 +22,7 @@ from godwit.core.planner.request import (
     Repair,
     Restore,
 )
+from godwit.core.planner.rulebook import Rulebook
 
 __all__ = ["FORCED_POINTS", "HELPER_POINTS", "Brief", "brief_of", "place_costs"]
 
@@ -123,12 +125,15 @@ class PlaceCosts:
     kind: np.ndarray
     table: np.ndarray
     must_go: dict[int, str]
-    #: Bundles that may go to one host only.
+    #: Bundles that may go to one host only, and those that may be on these only.
     only: dict[int, int]
+    bound: dict[int, frozenset[HostName]]
+    #: For each rule about VMs that move together: the bundles that it leaves free, as all must go.
+    going: dict[str, frozenset[int]]
 
 
-def place_costs(reading: Reading, brief: Brief) -> PlaceCosts:
-    """Say for each bundle where it must not stay, and how much that counts.
+def place_costs(reading: Reading, brief: Brief, book: Rulebook) -> PlaceCosts:
+    """Say for each bundle where it must not stay, and how much that counts; also who goes along.
 
     Of those that must go, the larger count more: they are the ones that run out of room.
     """
@@ -163,7 +168,20 @@ def place_costs(reading: Reading, brief: Brief) -> PlaceCosts:
         if number in must_go:
             kind[number] = len(rows)
             rows.append(row)
-    return PlaceCosts(kind=kind, table=np.array(rows), must_go=must_go, only=only)
+    company = company_of(reading, book, must_go, leaving=brief.leaving, makes_room=brief.makes_room)
+    for number, hosts in company.away.items():
+        if number not in must_go:
+            kind[number] = len(rows)
+            rows.append(np.zeros(len(reading.hosts)))
+            rows[-1][[reading.number[one] for one in sorted(hosts)]] = FORCED_POINTS
+    return PlaceCosts(
+        kind=kind,
+        table=np.array(rows),
+        must_go=must_go | company.why,
+        only=only,
+        bound=company.bound,
+        going=company.going,
+    )
 
 
 def _ranks(reading: Reading, brief: Brief) -> list[int]:

@@ -1,18 +1,18 @@
-"""Which VMs move as one, which stay whatever happens, and which are kept apart.
+"""Which VMs move as one, and which stay whatever happens.
 
-This is where rules about several VMs enter the search. A rule that ties VMs to each other belongs
-into ``bundles_of``, one that keeps them apart into ``apart_of``; what a rule says of one VM and one
-host is asked in ``permits``.
+A rule that ties VMs to each other belongs here; all others enter the search by ``site``, and what a
+rule says of one VM and one host by ``permits``.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from godwit.core.model import Cluster, HostName, Vm, VmId, When
-from godwit.core.rules import HOST, VM_RULES, AntiAffinity
-from godwit.core.timed import ApartRule, Bounds
+from godwit.core.rules import HOST, VM_RULES, Affinity, Available
+from godwit.core.rules import Bundle as BundleRule
+from godwit.core.timed import ApartRule
 
-__all__ = ["Bundle", "apart_of", "bundles_of", "kept_apart", "stays_because"]
+__all__ = ["Bundle", "bundles_of", "stays_because"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +49,7 @@ def bundles_of(
     """
     active = [one for one in cluster.vms if one.is_active]
     stays = stays_because(cluster, active)
-    groups = _tied(cluster, active)
+    groups = _tied(_ties(cluster, active, leaving))
     members: dict[int, list[Vm]] = {}
     for one in active:
         if one.id in groups:
@@ -95,12 +95,54 @@ def stays_because(cluster: Cluster, active: Sequence[Vm]) -> dict[VmId, str]:
                     found[vm.id] = refusal.why
                     break
         seen.setdefault(vm.id, vm.host)
+    if cluster.rules:
+        _stay_by_rules(cluster, active, found)
     return found
 
 
-def _tied(cluster: Cluster, active: Iterable[Vm]) -> dict[VmId, int]:
-    """Number the VMs that affinity ties to others; groups with a common member are one."""
-    ids = {one.id for one in active}
+def _stay_by_rules(cluster: Cluster, active: Sequence[Vm], found: dict[VmId, str]) -> None:
+    """Add those that some rule lets not move for a moment, or only with one that can't."""
+    ids = {one.id: one for one in active}
+    for rule in cluster.rules:
+        if isinstance(rule, Available) and rule.hard and rule.losing is None:
+            running = [one for one in rule.vms if one in ids and ids[one].state.runs]
+            if rule.when is When.ALWAYS and len(running) <= rule.least:
+                why = f"rule {rule.name!r}: {rule.least} of {len(running)} are to run at any moment"
+                found |= {one: found.get(one, why) for one in running}
+    is_done = False
+    while not is_done:
+        is_done = True
+        for rule in cluster.rules:
+            if not isinstance(rule, BundleRule) or not rule.hard or rule.by != HOST:
+                continue
+            members = sorted(rule.vms & ids.keys())
+            stuck = next((one for one in members if one in found), None)
+            others = [one for one in members if one not in found]
+            if stuck is not None and others:
+                why = f"rule {rule.name!r}: it moves only with {ids[stuck].name}: {found[stuck]}"
+                found |= dict.fromkeys(others, why)
+                is_done = False
+
+
+def _ties(cluster: Cluster, active: Iterable[Vm], leaving: frozenset[HostName]) -> list[list[VmId]]:
+    """The VMs that are to share a host, and those of one host that only leave it together.
+
+    Where all of a host has to leave, the latter may part: each of them moves anyway.
+    """
+    hosts = {one.id: one.host for one in active}
+    found = [sorted(one.members & hosts.keys()) for one in cluster.groups if one.together]
+    for rule in cluster.rules:
+        if not rule.hard or not isinstance(rule, Affinity | BundleRule) or rule.by != HOST:
+            continue
+        own = sorted(rule.vms & hosts.keys())
+        here = {hosts[one] for one in own}
+        if isinstance(rule, Affinity) or (len(here) == 1 and not here & leaving):
+            found.append(own)
+    return found
+
+
+def _tied(ties: Iterable[Sequence[VmId]]) -> dict[VmId, int]:
+    """Number the VMs that are tied to others; ties with a common VM are one."""
     leader: dict[VmId, VmId] = {}
 
     def find(one: VmId) -> VmId:
@@ -108,8 +150,7 @@ def _tied(cluster: Cluster, active: Iterable[Vm]) -> dict[VmId, int]:
             one = leader[one]
         return one
 
-    for group in cluster.groups:
-        own = sorted(group.members & ids) if group.together else []
+    for own in ties:
         for other in own[1:]:
             first, second = sorted((find(own[0]), find(other)))
             leader[second] = first
@@ -150,28 +191,3 @@ def _of_group(
                 target = anchor
         found.append(Bundle(vms=tuple(part), host=host, stays=why, anchor=target))
     return found
-
-
-def apart_of(cluster: Cluster, bounds: Bounds) -> tuple[ApartRule, ...]:
-    """All that keeps VMs apart: the cluster's groups, what is declared, and libvirt's names."""
-    groups = [
-        ApartRule(name=one.name, members=one.members) for one in cluster.groups if not one.together
-    ]
-    named: dict[str, set[VmId]] = {}
-    for vm in cluster.vms:
-        named.setdefault(vm.name, set()).add(vm.id)
-    same = [
-        ApartRule(name=f"the name {name}", members=frozenset(ids))
-        for name, ids in sorted(named.items())
-        if len(ids) > 1
-    ]
-    return (*groups, *bounds.apart, *kept_apart(cluster), *same)
-
-
-def kept_apart(cluster: Cluster) -> tuple[ApartRule, ...]:
-    """What the site declares to be apart at every instant, by host or by a label of it."""
-    return tuple(
-        ApartRule(name=one.name, members=one.vms, label=None if one.by == HOST else one.by)
-        for one in cluster.rules
-        if isinstance(one, AntiAffinity) and one.hard and one.when is When.ALWAYS
-    )

@@ -10,6 +10,7 @@ from godwit.core.model import Cluster
 from godwit.core.planner.brief import Brief
 from godwit.core.planner.objective import Amounts, counted_hosts, measure
 from godwit.core.planner.reading import Reading, read_cluster
+from godwit.core.planner.rulebook import Rulebook
 from godwit.core.planner.solving import Solver
 from godwit.core.planner.weights import PlanSettings
 
@@ -33,7 +34,8 @@ def consolidated(
     quick = replace(settings, steps=0)
     reading = _read(cluster, brief, quick)
     counted = counted_hosts(reading, brief.leaving)
-    before = measure(reading, reading.at, counted, settings.weights)
+    book = Rulebook(cluster)
+    before = measure(reading, book, reading.at, counted, settings.weights)
     held = np.zeros_like(reading.room)
     np.add.at(held, reading.at, reading.size)
     stuck = {int(reading.at[at]) for at, one in enumerate(reading.bundles) if one.stays}
@@ -62,10 +64,11 @@ def _is_safe(solver: Solver, before: Amounts, goes_on: Callable[[], bool]) -> bo
     where = solver.solve(goes_on).where
     if solver.left(where):
         return False
-    after = measure(solver.reading, where, solver.counted, solver.settings.weights)
+    after = measure(solver.reading, solver.book, where, solver.counted, solver.settings.weights)
     return (
         after.hot_cpu <= before.hot_cpu
         and after.hot_memory <= before.hot_memory
         and after.unmet_cores <= before.unmet_cores
         and after.spare <= before.spare
+        and after.soft_points <= before.soft_points
     )

@@ -8,9 +8,12 @@ from godwit.core.model import Vm
 from godwit.core.plan import Candidate, Choice, Move
 from godwit.core.planner.brief import FORCED_POINTS
 from godwit.core.planner.ledger import Ledger
+from godwit.core.planner.objective import soft_name
 from godwit.core.planner.reading import CPU, MEMORY
 from godwit.core.planner.settings import recipe_between
 from godwit.core.planner.solving import Ordered, Solver
+from godwit.core.planner.weights import BROKEN_POINTS
+from godwit.core.rules import Effect, Standing
 from godwit.core.units import format_bytes, format_duration, format_fraction
 from godwit.core.worth import Instead, MovePrice, Worth
 
@@ -19,30 +22,46 @@ __all__ = ["explained_moves"]
 #: So many of the next best hosts are named, of so many that are weighed: some may be refused.
 _NAMED: Final = 3
 _WEIGHED: Final = 6
+#: Of sums of points; less is nothing.
+_ROUNDING: Final = 1e-9
 
 
 def explained_moves(solver: Solver, where: object) -> tuple[Move, ...]:
     """Return the moves to an assignment of bundles, in an order in which each has room."""
     reading = solver.reading
     ledger = Ledger(reading, solver.counted, solver.settings.weights)
+    standing = solver.book.standing()
     moves: list[Move] = []
     for one in solver.order(where, _WEIGHED):  # type: ignore[arg-type]
-        moves += _moves_of(solver, ledger, one)
+        effect = _effect(solver, standing, one)
+        moves += _moves_of(solver, ledger, one, effect)
         ledger.move(one.bundle, one.host)
+        if standing is not None:
+            for vm in reading.bundles[one.bundle].vms:
+                standing.move(vm.id, reading.name(one.host))
     return tuple(moves)
 
 
-def _moves_of(solver: Solver, ledger: Ledger, one: Ordered) -> list[Move]:
+def _effect(solver: Solver, standing: Standing | None, one: Ordered) -> Effect:
+    """What the move changes about the rules of the book."""
+    if standing is None:
+        return Effect(changes=())
+    host = solver.reading.name(one.host)
+    return standing.weigh_all({vm.id: host for vm in solver.reading.bundles[one.bundle].vms})
+
+
+def _moves_of(solver: Solver, ledger: Ledger, one: Ordered, effect: Effect) -> list[Move]:
     reading = solver.reading
     bundle, price = reading.bundles[one.bundle], reading.prices[one.bundle]
     gains = ledger.gains(one.bundle, one.host)
-    gains += _rest(solver, one, gains)
+    gains += _by_rules(solver, ledger, one, effect)
     instead = _instead(solver, ledger, one)
     candidates = (
         _candidate(solver, ledger, one.bundle, one.host),
         *(_candidate(solver, ledger, one.bundle, reading.number[other.host]) for other in instead),
     )
-    why_vm, why_host = _why_vm(solver, ledger, one), _why_host(solver, ledger, one, instead)
+    why_vm = _why_vm(solver, ledger, one, effect)
+    why_host = _why_host(solver, ledger, one, instead)
     destination, home = reading.name(one.host), reading.hosts[reading.number[bundle.host]]
     found = []
     for vm in bundle.vms:
@@ -94,17 +113,16 @@ def _worth(
     return Worth(gains=gains, price=price, why_vm=why_vm, instead=instead)
 
 
-def _rest(
-    solver: Solver, one: Ordered, gains: Sequence[tuple[str, float]]
+def _by_rules(
+    solver: Solver, ledger: Ledger, one: Ordered, effect: Effect
 ) -> list[tuple[str, float]]:
-    """What the loads don't explain: a place that it had to leave, or a rule that was broken."""
-    if math.isinf(one.gain_points):
-        return []
-    price = float(solver.levels_price[one.bundle])
-    rest = one.gain_points + price - sum(points for _, points in gains)
-    if abs(rest) < 1.0:
-        return []
-    return [("misplaced" if one.bundle in solver.costs.must_go else "broken", rest)]
+    """What the loads don't explain: a place that it had to leave, and rules that were broken."""
+    costs, here = solver.costs, ledger.where[one.bundle]
+    row = costs.table[costs.kind[one.bundle]]
+    hard = ledger.mended(one.bundle, one.host) - effect.hard_amount
+    found = [("misplaced", float(row[here] - row[one.host])), ("broken", BROKEN_POINTS * hard)]
+    found += [(soft_name(by.rule.name), -by.price) for by in effect.changes if not by.rule.hard]
+    return [(name, points) for name, points in found if abs(points) > _ROUNDING]
 
 
 def _instead(solver: Solver, ledger: Ledger, one: Ordered) -> tuple[Instead, ...]:
@@ -136,11 +154,17 @@ def _candidate(solver: Solver, ledger: Ledger, bundle: int, host: int) -> Candid
     )
 
 
-def _why_vm(solver: Solver, ledger: Ledger, one: Ordered) -> str:
+def _why_vm(solver: Solver, ledger: Ledger, one: Ordered, effect: Effect) -> str:
     reading, weights = solver.reading, solver.settings.weights
     bundle, source = reading.bundles[one.bundle], ledger.where[one.bundle]
     if (why := solver.costs.must_go.get(one.bundle)) is not None:
         return why
+    cured = [by.rule for by in effect.changes if by.by < -_ROUNDING]
+    if cured:
+        names = ", ".join(repr(rule.name) for rule in cured)
+        return f"where it is it breaks {names}, and elsewhere less so"
+    if ledger.mended(one.bundle, one.host) > _ROUNDING:
+        return f"{bundle.host} has {ledger.trouble(one.bundle)}"
     needs = f"{format_bytes(int(reading.size[one.bundle, 0]))} of memory"
     needs += f" and {reading.need[one.bundle, CPU]:.1f} busy cores"
     if not solver.brief.is_free and one.gain_points < FORCED_POINTS / 10:

@@ -1,5 +1,7 @@
 """Who holds what while the moves of a plan are explained one after the other."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from godwit.core.planner.reading import CPU, MEMORY, Reading
@@ -23,7 +25,17 @@ class Ledger:
         shares = used / reading.scale
         self._sums = shares[counted].sum(axis=0).tolist()
         self._weights = weights
-        self.where = reading.at.tolist()
+        self._size, self._room = reading.size.tolist(), reading.room.tolist()
+        held = np.zeros_like(reading.room)
+        np.add.at(held, reading.at, reading.size)
+        self._held = held.tolist()
+        self._group_names = reading.group_names
+        self._groups, self._place_of = reading.bundle_groups, reading.place_of
+        self._inside = reading.group_base.copy()
+        for number, groups in enumerate(reading.bundle_groups):
+            for group in groups:
+                self._inside[group, reading.place_of[group, reading.at[number]]] += 1
+        self.where: list[int] = reading.at.tolist()
 
     def share(self, host: int, load: int, *, beside: int | None = None) -> float:
         """The share of a host's cores or memory that is used, with one more bundle there."""
@@ -38,7 +50,46 @@ class Ledger:
                 self._used[place][load] += change
                 if self._counted[place]:
                     self._sums[load] += change / self._scale[place][load]
+            for column, size in enumerate(self._size[bundle]):
+                self._held[place][column] += int(sign) * size
+            for group in self._groups[bundle]:
+                self._inside[group, self._place_of[group, place]] += int(sign)
         self.where[bundle] = host
+
+    def has_room(self, bundle: int, host: int, room: Sequence[int]) -> bool:
+        """Whether a bundle fits into what a host may hold, and meets nobody there."""
+        held, size = self._held[host], self._size[bundle]
+        if any(
+            more and have + more > most for have, more, most in zip(held, size, room, strict=True)
+        ):
+            return False
+        source = self.where[bundle]
+        for group in self._groups[bundle]:
+            near, far = self._place_of[group, source], self._place_of[group, host]
+            if near != far and self._inside[group, far] >= 1:
+                return False
+        return True
+
+    def trouble(self, bundle: int) -> str:
+        """For people: what is wrong where a bundle is, that its move mends."""
+        here = self.where[bundle]
+        for group in self._groups[bundle]:
+            if self._inside[group, self._place_of[group, here]] > 1:
+                return f"VMs that {self._group_names[group]!r} keeps apart"
+        return "promised more than it has room for"
+
+    def mended(self, bundle: int, host: int) -> float:
+        """By how much less rooms are overfull, and VMs meet that are kept apart, after a move."""
+        found, source = 0.0, self.where[bundle]
+        for place, sign in ((source, -1), (host, 1)):
+            for column, size in enumerate(self._size[bundle]):
+                now, room = self._held[place][column], self._room[place][column]
+                found += _over(now, room) - _over(now + sign * size, room)
+        for group in self._groups[bundle]:
+            near, far = self._place_of[group, source], self._place_of[group, host]
+            if near != far:
+                found += int(self._inside[group, near] > 1) - int(self._inside[group, far] > 0)
+        return found
 
     def gains(self, bundle: int, host: int) -> list[tuple[str, float]]:
         """The points by which each term gains when a bundle moves; below zero what it costs."""
@@ -78,3 +129,7 @@ class Ledger:
             f"{format_fraction(self.share(host, MEMORY, beside=beside))} of its memory promised"
             f" and {format_fraction(self.share(host, CPU, beside=beside))} of its cores busy"
         )
+
+
+def _over(held: int, room: int) -> float:
+    return (held - room) / held if held > max(0, room) else 0.0

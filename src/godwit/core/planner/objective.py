@@ -1,8 +1,8 @@
 """The objective: every named term of an assignment, counted exactly, without the search's code.
 
 The terms are what a person reads before and after a plan. The search weighs the same terms by
-increments, except for the spare room after the loss of a host: a plan that would cost more of it
-than it gains otherwise is not made.
+increments, except for the spare room after the loss of a host and for rules that it follows only
+nearly: a plan that would cost more by those than it gains otherwise is not made.
 """
 
 import heapq
@@ -15,18 +15,19 @@ import numpy.typing as npt
 
 from godwit.core.model import Cluster, HostName, VmId
 from godwit.core.planner.reading import CPU, MEMORY, Reading, read_cluster
-from godwit.core.planner.weights import PlanSettings, Weights
+from godwit.core.planner.rulebook import RuleAmount, Rulebook, ends_of
+from godwit.core.planner.weights import BROKEN_POINTS, PlanSettings, Weights
 from godwit.core.worth import Term
 
-__all__ = ["BROKEN_POINTS", "Amounts", "evaluate", "measure", "terms_of", "unspared"]
-
-#: Points for a broken rule, and for a VM that is not where it must be: no load outweighs one.
-BROKEN_POINTS: Final = 1e6
+__all__ = ["Amounts", "counted_hosts", "evaluate", "measure", "soft_name", "terms_of", "unspared"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Amounts:
-    """What each term counts, in its own unit; their points are a matter of the weights."""
+    """What each term counts, in its own unit; their points are a matter of the weights.
+
+    ``soft`` has every soft rule, whether it is broken or not.
+    """
 
     hot_cpu: float
     hot_memory: float
@@ -36,6 +37,12 @@ class Amounts:
     broken: float
     spare: float
     price: float
+    soft: tuple[RuleAmount, ...]
+
+    @property
+    def soft_points(self) -> float:
+        """What the soft rules cost together."""
+        return sum(one.price * one.amount for one in self.soft)
 
 
 #: Each term: its name, the field of its weight (None: what is counted are points), what it counts.
@@ -45,7 +52,7 @@ _TERMS: Final = (
     ("imbalance_cpu", "imbalance_cpu", "squared distances from the mean share of busy cores"),
     ("imbalance_memory", "imbalance_memory", "squared distances from the mean share of memory"),
     ("unmet_cores", "unmet", "cores that VMs want and their host does not have"),
-    ("broken", None, "rules that are broken"),
+    ("broken", None, "units by which hard rules are broken"),
     ("spare", "spare", "VMs without room after the loss of their host"),
     ("price", None, "the price of all moves"),
 )
@@ -66,8 +73,9 @@ def evaluate(
         dtype=np.int64,
     )
     counted = counted_hosts(reading, leaving)
-    before = measure(reading, reading.at, counted, settings.weights)
-    after = measure(reading, where, counted, settings.weights)
+    book = Rulebook(cluster)
+    before = measure(reading, book, reading.at, counted, settings.weights)
+    after = measure(reading, book, where, counted, settings.weights)
     return terms_of(reading, counted, settings.weights, before, after)
 
 
@@ -80,6 +88,7 @@ def counted_hosts(reading: Reading, leaving: frozenset[HostName]) -> npt.NDArray
 
 def measure(
     reading: Reading,
+    book: Rulebook,
     where: npt.NDArray[np.integer],
     counted: npt.NDArray[np.bool_],
     weights: Weights,
@@ -93,43 +102,43 @@ def measure(
     hot = np.maximum(0.0, shares - safe).sum(axis=0)
     lacking = np.maximum(0.0, used[counted] - reading.scale[counted])[:, CPU].sum()
     moved = np.flatnonzero(where != reading.at).tolist()
+    ends = ends_of(reading, where)
     return Amounts(
         hot_cpu=float(hot[CPU]),
         hot_memory=float(hot[MEMORY]),
         imbalance_cpu=float(apart[CPU]),
         imbalance_memory=float(apart[MEMORY]),
         unmet_cores=float(lacking),
-        broken=broken_rules(reading, where),
-        spare=float(unspared(reading, where, counted)),
+        broken=_overfull(reading, where) + _met(reading, where) + book.hard_amount(ends),
+        spare=0.0 if book.has_absorb else float(len(unspared(reading, where, counted))),
         price=float(sum(reading.prices[one].points for one in moved)),
+        soft=book.soft_amounts(ends),
     )
 
 
-def broken_rules(reading: Reading, where: npt.NDArray[np.integer]) -> float:
-    """Count rooms that are overfull, VMs that meet against a rule, and groups that are split."""
+def _overfull(reading: Reading, where: npt.NDArray[np.integer]) -> float:
+    """What hosts promise of memory and vCPUs above what they have, as fractions of the promise."""
     held = np.zeros_like(reading.room)
     np.add.at(held, where, reading.size)
-    count = float(((held > reading.room) & (held > 0)).sum())
+    over = np.where(held > 0, np.maximum(0, held - reading.room), 0)
+    return float((over / np.maximum(1, held)).sum())
+
+
+def _met(reading: Reading, where: npt.NDArray[np.integer]) -> float:
+    """Count VMs beyond the first of each place where a rule lets only one be."""
     inside = reading.group_base.copy()
     for number, groups in enumerate(reading.bundle_groups):
         for group in groups:
             inside[group, reading.place_of[group, where[number]]] += 1
-    count += float(np.maximum(0, inside - 1).sum())
-    ends = {
-        vm.id: int(where[number]) for number, one in enumerate(reading.bundles) for vm in one.vms
-    }
-    for tied in reading.cluster.groups:
-        if tied.together:
-            count += max(0, len({ends[one] for one in tied.members if one in ends}) - 1)
-    return count
+    return float(np.maximum(0, inside - 1).sum())
 
 
 def unspared(
     reading: Reading, where: npt.NDArray[np.integer], counted: npt.NDArray[np.bool_]
-) -> int:
-    """Count VMs that would find no room for their memory after the loss of their host.
+) -> list[int]:
+    """The sizes of VMs that would find no room for their memory after the loss of their host.
 
-    The largest VM looks first, at the host with most room: simple, so an upper bound.
+    The largest VM looks first, at the host with most room: simple, so rather too many are told.
     """
     held = np.zeros_like(reading.room)
     np.add.at(held, where, reading.size)
@@ -139,27 +148,27 @@ def unspared(
     for number, one in enumerate(reading.bundles):
         if counted[where[number]]:
             sizes.setdefault(int(where[number]), []).extend(vm.memory_bytes for vm in one.vms)
-    count = 0
+    lacking: list[int] = []
     for host, own in sizes.items():
         ranked = [int(free[one]) for one in by_free[: len(own) + 1] if one != host]
         own.sort(reverse=True)
         if len(ranked) >= len(own) and all(map(int.__le__, own, ranked)):
             continue
-        count += _without_room(own, [int(free[one]) for one in by_free if one != host])
-    return count
+        lacking += _without_room(own, [int(free[one]) for one in by_free if one != host])
+    return lacking
 
 
-def _without_room(sizes: list[int], free: list[int]) -> int:
-    """Put each, the largest first, where most is free; returns how many find no room."""
+def _without_room(sizes: list[int], free: list[int]) -> list[int]:
+    """Put each, the largest first, where most is free; returns those that find no room."""
     left = [-one for one in free]
     heapq.heapify(left)
-    count = 0
+    lacking = []
     for size in sizes:
         if not left or -left[0] < size:
-            count += 1
+            lacking.append(size)
         else:
             heapq.heapreplace(left, left[0] + size)
-    return count
+    return lacking
 
 
 def terms_of(
@@ -171,7 +180,7 @@ def terms_of(
 ) -> tuple[Term, ...]:
     """Put the amounts before and after side by side, with the bounds that are known."""
     bounds = _bounds(reading, counted, weights)
-    return tuple(
+    ours = tuple(
         Term(
             name=name.replace("_", " "),
             counts=counts,
@@ -182,6 +191,23 @@ def terms_of(
         )
         for name, weight, counts in _TERMS
     )
+    soft = tuple(
+        Term(
+            name=soft_name(was.name),
+            counts=was.says,
+            points=was.price,
+            before=was.amount,
+            after=now.amount,
+        )
+        for was, now in zip(before.soft, after.soft, strict=True)
+        if was.amount or now.amount
+    )
+    return (*ours, *soft)
+
+
+def soft_name(rule: str) -> str:
+    """The name of the term of a soft rule."""
+    return f"rule {rule}"
 
 
 def _points(name: str, weight: str | None, weights: Weights) -> float:

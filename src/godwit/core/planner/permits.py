@@ -14,7 +14,7 @@ import numpy.typing as npt
 from godwit.core.model import Cluster, Host, HostName, Vm, VmId
 from godwit.core.plan import Refusal
 from godwit.core.planner.bundling import Bundle
-from godwit.core.rules import LONE_RULES, HostRule, Placement
+from godwit.core.rules import LONE_RULES, HostRule, OriginRule, Placement, end_of, present
 from godwit.core.timed import Bounds
 
 __all__ = ["Permits"]
@@ -40,6 +40,8 @@ class Permits:
         self._rows: list[npt.NDArray[np.bool_]] = []
         self._of_kind: dict[object, int] = {}
         self._off = _shut_off(cluster)
+        self._now = present(cluster) if cluster.rules else None
+        self._site = _SiteHosts(cluster) if cluster.rules else None
         self.row = np.zeros(len(bundles), dtype=np.int32)
         all_of_them = len(bundles) * len(cluster.hosts) <= _ALL_MOST
         for number, bundle in enumerate(bundles):
@@ -70,16 +72,28 @@ class Permits:
         for number, place in moved:
             bundle, host = self._bundles[number], self._hosts[place]
             if any(self.refusal(one, host) is not None for one in bundle.vms):
-                self.row[number] = self._own_row(bundle)
+                self.narrow(number, self._rows[self._own_row(bundle)])
                 found = True
         return found
+
+    def may(self, number: int, place: int) -> bool:
+        """Whether a bundle may come to a host; all rules about the two are asked."""
+        if not self._rows[self.row[number]][place]:
+            return False
+        host = self._hosts[place]
+        return all(self.refusal(one, host) is None for one in self._bundles[number].vms)
+
+    def narrow(self, number: int, hosts: npt.NDArray[np.bool_]) -> None:
+        """Let a bundle be on these hosts only, of those that it may be on."""
+        self._rows.append(self._rows[self.row[number]] & hosts)
+        self.row[number] = len(self._rows) - 1
 
     def bind(self, number: int, place: int) -> None:
         """Let a bundle go to one host only, or stay where it is."""
         row = self._rows[self._own_row(self._bundles[number])]
         home = self._number.get(self._bundles[number].host)
         row[[at for at in range(len(row)) if at not in {place, home}]] = False
-        self.row[number] = len(self._rows) - 1
+        self.narrow(number, row)
 
     def _ask(self, vm: Vm, host: Host, rules: Iterable[HostRule]) -> Refusal | None:
         only = self._bounds.only.get(vm.id)
@@ -95,7 +109,7 @@ class Permits:
                 why=f"{host.name} has another VM named {vm.name}",
                 remedy="Rename one of them.",
             )
-        placement = Placement(cluster=self._cluster, vm=vm, host=host)
+        placement = Placement(cluster=self._cluster, vm=vm, host=host, now=self._now)
         for rule in rules:
             if (refusal := rule.check(placement)) is not None:
                 return refusal
@@ -121,16 +135,20 @@ class Permits:
 
     def _row_of_kind(self, vm: Vm | None) -> int:
         """The row of VMs for which machine, networks and architecture are the same."""
-        kind = None
+        kind: tuple[object, ...] | None = None
         if vm is not None:
             nets = tuple((one.kind, one.source) for one in vm.nics)
             kind = (vm.architecture, vm.virt_type, vm.machine, nets)
+            if self._site is not None:
+                kind = (*kind, *self._site.classes(vm))
         if kind not in self._of_kind:
             row = np.zeros(len(self._hosts), dtype=np.bool_)
             if vm is not None:
                 named = _OF_HOST | _OF_KIND
                 rules = [one for one in _ASKED if one.name in named]
                 row[:] = [self._ask(vm, host, rules) is None for host in self._hosts]
+                if self._site is not None:
+                    row[:] &= self._site.row(vm, self._hosts)
             self._rows.append(row)
             self._of_kind[kind] = len(self._rows) - 1
         return self._of_kind[kind]
@@ -139,3 +157,29 @@ class Permits:
 def _shut_off(cluster: Cluster) -> dict[tuple[str, HostName], VmId]:
     """The VMs that are defined but not active: their names are taken all the same."""
     return {(one.name, one.host): one.id for one in cluster.vms if not one.is_active}
+
+
+class _SiteHosts:
+    """The hosts that the site's hard rules leave to a VM, as far as that lies in where it is."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._frame = end_of(cluster, {}).frame
+        self._rules = [one for one in cluster.rules if isinstance(one, OriginRule) and one.hard]
+        self._of_vm: dict[VmId, list[int]] = {}
+        for number, rule in enumerate(self._rules):
+            for vm in rule.vms:
+                self._of_vm.setdefault(vm, []).append(number)
+
+    def classes(self, vm: Vm) -> tuple[object, ...]:
+        """What VMs have in common that are left the same hosts."""
+        origin = self._frame.origins.get(vm.id, vm.host)
+        return tuple(
+            (one, self._rules[one].class_of(self._frame, origin))
+            for one in self._of_vm.get(vm.id, ())
+        )
+
+    def row(self, vm: Vm, hosts: Sequence[Host]) -> npt.NDArray[np.bool_]:
+        """[host] whether it is left."""
+        origin = self._frame.origins.get(vm.id, vm.host)
+        left = [self._rules[one].leaves(self._frame, origin) for one in self._of_vm.get(vm.id, ())]
+        return np.array([all(host.name in one for one in left) for host in hosts], dtype=np.bool_)

@@ -4,21 +4,24 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final, TypedDict
 
-import numpy as np
-
 from godwit.core.model import Cluster, HostName, PlanId, Vm
 from godwit.core.plan import Choice, Move, Plan, Refusal, Unplaced
-from godwit.core.planner.brief import FORCED_POINTS, Brief, brief_of
+from godwit.core.planner.brief import Brief, brief_of
 from godwit.core.planner.consolidating import consolidated
 from godwit.core.planner.explaining import explained_moves
-from godwit.core.planner.objective import measure, terms_of
 from godwit.core.planner.place import choose_destination
-from godwit.core.planner.reading import read_cluster
-from godwit.core.planner.reasons import deadline_reasons, nothing_reasons, what_would_help
+from godwit.core.planner.reasons import (
+    broken_reasons,
+    contradiction_notes,
+    deadline_reasons,
+    nothing_reasons,
+    what_would_help,
+)
 from godwit.core.planner.request import PlanRequest
+from godwit.core.planner.settling import settled_plan
 from godwit.core.planner.solving import Solver, Where
 from godwit.core.planner.weights import PlanSettings
-from godwit.core.worth import Term
+from godwit.core.rules import Breach
 
 __all__ = ["SearchOptions", "plan_request"]
 
@@ -62,23 +65,15 @@ def plan_request(
 
     if brief.hosts_least is not None:
         brief = consolidated(cluster, brief, settings, seed, goes_on)
-    reading = read_cluster(cluster, settings, leaving=brief.leaving, joins=brief.joins)
-    solver = Solver(reading, brief, settings, seed)
-    found = solver.solve(goes_on)
-    where, terms = found.where, _terms(solver, found.where)
-    reasons: tuple[str, ...] = ()
-    if solver.moved(where) and sum(one.gain for one in terms) <= 0:
-        lost = max(terms, key=lambda one: -one.gain)
-        figures = f"{lost.before:.3g} before, {lost.after:.3g} after"
-        reasons = (f"what would move gains less than it costs by {lost.name}: {figures}",)
-        where = reading.at.astype(np.int32)
-        terms = _terms(solver, where)
+    found = settled_plan(cluster, brief, settings, seed, goes_on)
+    solver, where, terms, reasons = found.solver, found.where, found.terms, found.reasons
     moves = explained_moves(solver, where)
     unplaced = _unplaced(solver, where, moves)
     if not moves:
-        reasons += nothing_reasons(solver, terms)
+        reasons += nothing_reasons(solver)
     if unplaced:
         reasons += what_would_help(solver, where)
+    reasons += broken_reasons(solver, where)
     if not goes_on():
         reasons += (f"the search was cut off after {limit_s:g} s; more time may find more",)
     return Plan(
@@ -90,7 +85,7 @@ def plan_request(
         unplaced=unplaced,
         host=_one_host(brief),
         parallel=settings.parallel,
-        notes=_notes(cluster, brief),
+        notes=_notes(cluster, brief) + contradiction_notes(solver),
         terms=terms,
         reasons=reasons + deadline_reasons(solver, moves),
         deadline_s=brief.deadline_s,
@@ -105,24 +100,6 @@ def _one_host(brief: Brief) -> HostName | None:
 def _notes(cluster: Cluster, brief: Brief) -> tuple[str, ...]:
     off = sorted(one.name for one in cluster.vms if one.host in brief.leaving and not one.is_active)
     return (f"shut off, and stays defined here: {', '.join(off)}",) if off else ()
-
-
-def _terms(solver: Solver, where: Where) -> tuple[Term, ...]:
-    reading, weights = solver.reading, solver.settings.weights
-    before = measure(reading, reading.at, solver.counted, weights)
-    after = measure(reading, where, solver.counted, weights)
-    terms = terms_of(reading, solver.counted, weights, before, after)
-    if not solver.costs.must_go:
-        return terms
-    left = solver.left(where)
-    misplaced = Term(
-        name="misplaced",
-        counts="VMs that are not where they must be",
-        points=FORCED_POINTS,
-        before=float(sum(len(reading.bundles[one].vms) for one in solver.costs.must_go)),
-        after=float(sum(len(reading.bundles[one].vms) for one in left)),
-    )
-    return (misplaced, *terms)
 
 
 def _unplaced(solver: Solver, where: Where, moves: tuple[Move, ...]) -> tuple[Unplaced, ...]:
@@ -165,7 +142,9 @@ def _choice(
         kept = tuple(one for one in choice.candidates if one.host == name)
         choice = replace(choice, candidates=kept)
     if not answered or any(one.fits for one in choice.candidates):
-        return replace(choice, vm_refusals=(_together(bundle.name),))
+        against = solver.held_back.get(number)
+        refusal = _together(bundle.name) if against is None else _against(against)
+        return replace(choice, vm_refusals=(refusal,))
     return choice
 
 
@@ -178,4 +157,13 @@ def _together(name: str) -> Refusal:
         rule="room",
         why=f"no host has room for {name} beside all others that must move",
         remedy="Free memory or cores, or let fewer VMs move at once.",
+    )
+
+
+def _against(breach: Breach) -> Refusal:
+    """The rule about several VMs that the move would have broken."""
+    return Refusal(
+        rule=breach.kind.replace("-", "_"),
+        why=f"{breach.why} (rule {breach.rule!r})",
+        remedy=breach.remedy,
     )

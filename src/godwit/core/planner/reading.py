@@ -9,9 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from godwit.core.model import Cluster, Host, HostName, Vm, VmId
-from godwit.core.planner.bundling import Bundle, apart_of, bundles_of
+from godwit.core.planner.bundling import Bundle, bundles_of
 from godwit.core.planner.pricing import estimate_price
 from godwit.core.planner.weights import PlanSettings
+from godwit.core.rules import apart_rules, kept_apart
 from godwit.core.timed import ApartRule
 from godwit.core.worth import MovePrice
 
@@ -67,7 +68,7 @@ def read_cluster(
     """Read a cluster; ``leaving`` hosts are those that shall be emptied."""
     hosts = cluster.hosts
     number = {one.name: at for at, one in enumerate(hosts)}
-    apart = apart_of(cluster, settings.bounds)
+    apart = apart_rules(cluster, (*settings.bounds.apart, *kept_apart(cluster)))
     bundles = [
         one for one in bundles_of(cluster, apart, leaving, joins=joins) if one.host in number
     ]

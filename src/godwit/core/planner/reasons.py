@@ -1,17 +1,30 @@
 """Why nothing moves, what would let a VM move after all, and whether a deadline can be kept."""
 
+from collections import Counter
+from typing import Final
+
 import numpy as np
 
 from godwit.core.plan import Move
 from godwit.core.planner.reading import CPU, MEMORY
+from godwit.core.planner.rulebook import ends_of
 from godwit.core.planner.solving import Solver, Where
+from godwit.core.rules import contradictions_of
 from godwit.core.units import format_bytes, format_duration, format_fraction
-from godwit.core.worth import Term
 
-__all__ = ["deadline_reasons", "nothing_reasons", "what_would_help"]
+__all__ = [
+    "broken_reasons",
+    "contradiction_notes",
+    "deadline_reasons",
+    "nothing_reasons",
+    "what_would_help",
+]
+
+#: So many broken rules, and so many contradictions, are told one by one.
+_TOLD_MOST: Final = 5
 
 
-def nothing_reasons(solver: Solver, terms: tuple[Term, ...]) -> tuple[str, ...]:
+def nothing_reasons(solver: Solver) -> tuple[str, ...]:
     """Say why nothing is worth moving: the state of the hosts, and the best move there would be."""
     reading = solver.reading
     if solver.costs.must_go:
@@ -34,8 +47,7 @@ def nothing_reasons(solver: Solver, terms: tuple[Term, ...]) -> tuple[str, ...]:
                 f"{reading.name(int(counted[top]))} has most of its {what}, {share}:"
                 f" {word} the {format_fraction(safe)} that are safe"
             )
-    broken = next((one.before for one in terms if one.name == "broken"), 0.0)
-    if solver.brief.repairs and not broken:
+    if solver.brief.repairs and not solver.site.is_broken:
         found.append("no rule is broken")
     if not solver.brief.is_free:
         return tuple(found)
@@ -73,7 +85,7 @@ def what_would_help(solver: Solver, where: Where) -> tuple[str, ...]:
             memory, vcpus = (reading.size[number] - free[host]).tolist()
             lacks.append((max(0, memory), max(0, vcpus), one.name))
         if not lacks:
-            found.append(f"{bundle.name}: rules refuse every host, whatever is freed there")
+            found.append(_refused_everywhere(solver, number))
             continue
         memory, vcpus, name = min(lacks)
         needs = [f"{format_bytes(memory)} of memory"] * bool(memory)
@@ -88,6 +100,52 @@ def what_would_help(solver: Solver, where: Where) -> tuple[str, ...]:
                 " not meet there or that must come with it"
             )
     return tuple(found)
+
+
+def _refused_everywhere(solver: Solver, number: int) -> str:
+    """Name the rule that stands in the way of most hosts, and what would change that."""
+    bundle = solver.reading.bundles[number]
+    refusals = [
+        refusal
+        for host, one in enumerate(solver.reading.hosts)
+        if solver.counted[host] and one.name != bundle.host
+        for vm in bundle.vms
+        if (refusal := solver.permits.refusal(vm, one)) is not None
+    ]
+    if not refusals:
+        return f"{bundle.name}: there is no other host that takes VMs"
+    count = Counter(one.rule for one in refusals)
+    most = max(refusals, key=lambda one: count[one.rule])
+    return (
+        f"{bundle.name}: rules refuse every host, whatever is freed there; most of them by"
+        f" {most.rule}: {most.why}. {most.remedy}"
+    )
+
+
+def broken_reasons(solver: Solver, where: Where) -> tuple[str, ...]:
+    """Say which rules a repair can't cure, by how much they are broken, and what would help."""
+    if not solver.brief.joins or not solver.site.is_broken:
+        return ()
+    left = solver.book.breaches(ends_of(solver.reading, where))
+    found = [f"not cured: {one.rule}: {one.why}. {one.remedy}" for one in left[:_TOLD_MOST]]
+    if len(left) > _TOLD_MOST:
+        found.append(f"not cured: {len(left) - _TOLD_MOST} more")
+    return tuple(found)
+
+
+def contradiction_notes(solver: Solver) -> tuple[str, ...]:
+    """Name the hard rules that can't all be kept: the plan is for the VMs that they leave free.
+
+    A request is not refused for them. They are broken by no plan and mended by none, and who has to
+    empty a failing host at night is not to mend the rules of other VMs first.
+    """
+    if not solver.book.hard:
+        return ()
+    found = contradictions_of(solver.book.in_force, solver.reading.cluster)
+    notes = [f"rules exclude each other: {one.why}. {one.remedy}" for one in found[:_TOLD_MOST]]
+    if len(found) > _TOLD_MOST:
+        notes.append(f"rules exclude each other: {len(found) - _TOLD_MOST} more, see `rules check`")
+    return tuple(notes)
 
 
 def deadline_reasons(solver: Solver, moves: tuple[Move, ...]) -> tuple[str, ...]:

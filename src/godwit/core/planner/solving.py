@@ -12,10 +12,14 @@ import numpy as np
 import numpy.typing as npt
 
 from godwit.core.planner.brief import HELPER_POINTS, Brief, PlaceCosts, place_costs
-from godwit.core.planner.objective import BROKEN_POINTS, broken_rules, counted_hosts
+from godwit.core.planner.objective import counted_hosts
 from godwit.core.planner.permits import Permits
 from godwit.core.planner.reading import Reading
-from godwit.core.planner.weights import PlanSettings
+from godwit.core.planner.rulebook import Rulebook, ends_of
+from godwit.core.planner.site import Site, site_of
+from godwit.core.planner.siting import arrays_of
+from godwit.core.planner.weights import BROKEN_POINTS, PlanSettings
+from godwit.core.rules import Absorb, Breach
 
 if TYPE_CHECKING:
     from godwit.core.planner.search.levels import Levels
@@ -24,6 +28,8 @@ __all__ = ["Found", "Ordered", "Solver"]
 
 #: Rounds in which pairs that turned out to be refused are taken out.
 _ROUNDS: Final = 25
+#: And in which places are taken out where hard rules about several VMs would be broken.
+_VETOES: Final = 4
 #: Random evaluations of the improvement, for each pair of bundle and host, and at most.
 _STEPS_PER_PAIR: Final = 10
 _STEPS_MOST: Final = 5_000_000
@@ -60,10 +66,16 @@ class Solver:
         self.reading, self.brief, self.settings, self.seed = reading, brief, settings, seed
         self.permits = Permits(reading.cluster, reading.bundles, settings.bounds)
         self.counted = counted_hosts(reading, brief.leaving)
-        self.costs: PlaceCosts = place_costs(reading, brief)
+        self.book = Rulebook(reading.cluster)
+        self.costs: PlaceCosts = place_costs(reading, brief, self.book)
         for number, place in self.costs.only.items():
             self.permits.bind(number, place)
+        self.site: Site = site_of(reading, brief, self.costs, self.book)
+        for number, hosts in self.site.narrowed.items():
+            self.permits.narrow(number, hosts)
         self.levels_price = self._prices()
+        #: What stays although the search would have moved it, and the rule that is against it.
+        self.held_back: dict[int, Breach] = {}
         self._lone = not brief.makes_room
 
     def solve(self, goes_on: Callable[[], bool]) -> Found:
@@ -78,21 +90,55 @@ class Solver:
             return Found(where=self.reading.at.astype(np.int32), is_settled=True)
         elif self.brief.makes_room and not self.brief.repairs and not self._lone:
             # Mostly nobody has to make room: those that must go are soon placed alone.
-            self._lone = True
+            self._lone, row = True, self.permits.row.copy()
             found = self.solve(goes_on)
             if not self.left(found.where):
                 return found
-            self._lone = False
+            self._lone, self.permits.row = False, row
+        rounds = _VETOES
         for _ in range(_ROUNDS):
             levels = self.levels()
             standing = stand(levels, seed=self.seed, moves_most=self._moves_most())
             where, is_settled, _ = levelling.improve_level(
                 levels, standing, steps=steps, goes_on=goes_on, shaken=shaken
             )
-            if not self.permits.refuses(self.moved(where)):
-                return Found(where=where, is_settled=is_settled)
+            if self.permits.refuses(self.moved(where)):
+                continue
+            if rounds == 0 or not self.forbid(where):
+                return Found(where=self.kept(where), is_settled=is_settled)
+            rounds -= 1
         kept = self.reading.at.astype(np.int32)
         return Found(where=kept, is_settled=False)
+
+    def forbid(self, where: Where) -> bool:
+        """Take out the places where hard rules would be broken; whether there were any."""
+        found = False
+        for number, breach in self._against(where).items():
+            if breach.kind == Absorb.KIND:
+                continue  # it is about all hosts, not about this one
+            here = self.site.like(int(where[number]), breach.rule)
+            here[self.reading.at[number]] = False
+            self.permits.narrow(number, ~here)
+            found = True
+        return found
+
+    def kept(self, where: Where) -> Where:
+        """Leave those where they are whose moves would break a hard rule, and remember why."""
+        where = where.copy()
+        for number, breach in self._against(where).items():
+            self.held_back[number] = breach
+            where[number] = self.reading.at[number]
+        return where
+
+    def _against(self, where: Where) -> dict[int, Breach]:
+        """The bundles that hard rules are against, when those that gain least give way."""
+        found = self.book.taken_back(ends_of(self.reading, where))
+        return {
+            number: found[vm.id]
+            for number, _ in (self.moved(where) if found else ())
+            for vm in self.reading.bundles[number].vms
+            if vm.id in found
+        }
 
     def moved(self, where: Where) -> list[tuple[int, int]]:
         """The bundles that are elsewhere than before, and where."""
@@ -128,33 +174,16 @@ class Solver:
         """The problem in arrays, with all that is known by now of what is permitted."""
         from godwit.core.planner.search.levels import build_levels  # noqa: PLC0415
 
-        reading, weights = self.reading, self.settings.weights
-        held = np.zeros_like(reading.room)
-        np.add.at(held, reading.at, reading.size)
-        room = reading.room if self.brief.repairs else np.maximum(reading.room, held)
+        reading = self.reading
         return build_levels(
-            need=reading.need,
-            base=reading.base,
-            scale=reading.scale,
             counted=self.counted,
             origin=reading.at,
-            spread=(weights.imbalance_cpu, weights.imbalance_memory),
-            safe=(weights.cpu_safe_fraction, weights.memory_safe_fraction),
-            hot=(weights.hot_cpu, weights.hot_memory),
-            unmet=(weights.unmet, 0.0),
-            size=reading.size,
-            room=room,
             price=self.levels_price,
             fixed=self.fixed(),
             row=self.permits.row,
             allowed=self._allowed(),
-            kind=self.costs.kind,
-            place_cost=self.costs.table,
-            item_groups=reading.bundle_groups,
-            most=np.ones(len(reading.group_names), dtype=np.int64),
-            place_of=reading.place_of,
-            base_count=reading.group_base,
             broken_cost=BROKEN_POINTS if self.brief.repairs else 0.0,
+            **arrays_of(reading, self.site, self.costs, self.settings.weights),
         )
 
     def fixed(self) -> npt.NDArray[np.bool_]:
@@ -175,7 +204,7 @@ class Solver:
         return forced
 
     def _is_broken(self) -> bool:
-        return self.brief.repairs and broken_rules(self.reading, self.reading.at) > 0
+        return self.site.is_broken
 
     def _allowed(self) -> npt.NDArray[np.bool_]:
         allowed = self.permits.allowed.copy()
@@ -185,7 +214,10 @@ class Solver:
 
     def _prices(self) -> npt.NDArray[np.float64]:
         points = np.array([one.points for one in self.reading.prices], dtype=np.float64)
-        return points if self.brief.is_free else points + HELPER_POINTS
+        if self.brief.is_free:
+            return points
+        scale = self.site.load_scale
+        return scale * points + (1.0 if self.brief.repairs else HELPER_POINTS)
 
     def _moves_most(self) -> int | None:
         return self.settings.moves_most

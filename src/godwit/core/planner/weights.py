@@ -7,13 +7,17 @@ some 0.15. So cool clusters with small differences are left alone, and a hot hos
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from godwit.core.model import VmId
 from godwit.core.planner.settings import PauseSettings
 from godwit.core.timed import Bounds
 from godwit.core.worth import MovePrice
 
-__all__ = ["PlanSettings", "Weights"]
+__all__ = ["BROKEN_POINTS", "PlanSettings", "Weights"]
+
+#: Points for a unit of a broken hard rule: no load outweighs one.
+BROKEN_POINTS: Final = 1e6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

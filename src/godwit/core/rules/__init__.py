@@ -18,6 +18,8 @@ For whoever makes or checks a plan::
     standing.move(vm, host)                          # what is weighed next is weighed after it
     standing.breaches_with(vm, host)                 # in words, of the rules that the move touches
     breaches_of(standing.unweighed, standing.assignment, at_end=True)    # n+1: whole, once a step
+    standing.weigh_all({vm: host, other: host})      # VMs that move as one
+    taken_back(rules, cluster, {vm: host})           # whom to leave, so that no hard rule is broken
 
 A ``Breach`` says its rule, by how much (``amount``), its ``price`` (0 when hard), why, and what
 would cure it. ``weigh`` gives the change of those amounts, to the same figures: a test holds them
@@ -52,12 +54,13 @@ from godwit.core.rules import (
 from godwit.core.rules.absorb import Absorb
 from godwit.core.rules.affinity import Affinity
 from godwit.core.rules.anti_affinity import AntiAffinity
+from godwit.core.rules.apart import apart_rules, kept_apart
 from godwit.core.rules.assignment import HOST, Assignment, Frame, end_of, frame_of, present
 from godwit.core.rules.available import Available
 from godwit.core.rules.bandwidth import Bandwidth
 from godwit.core.rules.breach import Breach
 from godwit.core.rules.bundle import Bundle
-from godwit.core.rules.capacity import Capacity, Resource
+from godwit.core.rules.capacity import Capacity, Resource, room_at_every_instant
 from godwit.core.rules.contradictions import Contradiction, contradictions_of
 from godwit.core.rules.drained import Drained
 from godwit.core.rules.examining import Examination, examine, is_idle, terms_of
@@ -69,12 +72,13 @@ from godwit.core.rules.in_flight import InFlight
 from godwit.core.rules.in_force import in_force
 from godwit.core.rules.judging import breaches_of, price_of
 from godwit.core.rules.keep_off import KeepOff
+from godwit.core.rules.keeping import broken_on_the_way, taken_back
 from godwit.core.rules.numa import NumaCells
 from godwit.core.rules.pinned import Pinned
 from godwit.core.rules.placement import HostRule, Placement, VmRule
 from godwit.core.rules.policies import PolicyRule, apply_policy_rules, rule_that_says
 from godwit.core.rules.quarantine import Quarantine
-from godwit.core.rules.rule import ClusterRule, PairRule
+from godwit.core.rules.rule import ClusterRule, OriginRule, PairRule
 from godwit.core.rules.run_on import RunOn
 from godwit.core.rules.selecting import DeclaredRule, Selection, bind_rules
 from godwit.core.rules.spread import Spread
@@ -113,6 +117,7 @@ __all__ = [
     "Movable",
     "NumaCells",
     "OneName",
+    "OriginRule",
     "PairRule",
     "Pinned",
     "Placement",
@@ -125,20 +130,25 @@ __all__ = [
     "Standing",
     "StayWithin",
     "VmRule",
+    "apart_rules",
     "apply_policy_rules",
     "bind_rules",
     "breaches_of",
+    "broken_on_the_way",
     "contradictions_of",
     "end_of",
     "examine",
     "frame_of",
     "is_idle",
+    "kept_apart",
     "present",
     "price_of",
     "refusals_of",
     "resolve_groups",
+    "room_at_every_instant",
     "rule_that_says",
     "rules_in_force",
+    "taken_back",
     "terms_of",
     "warnings_of",
 ]

@@ -1,12 +1,11 @@
 """Where the hard rules about single VMs leave each of them a place to be."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
 
 from godwit.core.model import HostName, Rule, VmId
 from godwit.core.rules.assignment import Frame
-from godwit.core.rules.fits import Fits
-from godwit.core.rules.rule import PairRule
+from godwit.core.rules.rule import OriginRule
 
 __all__ = ["Limit", "Limits", "limits_of"]
 
@@ -43,26 +42,21 @@ class Limits:
 def limits_of(rules: Iterable[Rule], frame: Frame) -> Limits:
     """Ask every hard rule about single VMs for the hosts that it leaves to each active VM.
 
-    What such a rule answers depends on the host and on where the VM is now, not on the VM: so it
-    is asked once for all VMs of a host. Whether a host can run a VM at all is no wish of the site.
+    Whether a host can run a VM at all is no wish of the site.
     """
-    asked = [
-        one for one in rules if isinstance(one, PairRule) and one.hard and not isinstance(one, Fits)
-    ]
-    by_origin: dict[tuple[int, HostName], frozenset[HostName]] = {}
+    asked = [one for one in rules if isinstance(one, OriginRule) and one.hard]
+    left: dict[tuple[int, Hashable], frozenset[HostName]] = {}
     by_vm: dict[VmId, tuple[Limit, ...]] = {}
     for vm_id in sorted(frame.vms):
         found: list[Limit] = []
         for number, rule in enumerate(asked):
             if vm_id not in rule.vms:
                 continue
-            key = (number, frame.origins[vm_id])
-            if key not in by_origin:
-                vm = frame.vms[vm_id]
-                by_origin[key] = frozenset(
-                    host for host in frame.hosts if rule.objection(frame, vm, host) is None
-                )
-            found.append(Limit(rule=rule, hosts=by_origin[key]))
+            origin = frame.origins[vm_id]
+            key = (number, rule.class_of(frame, origin))
+            if key not in left:
+                left[key] = rule.leaves(frame, origin)
+            found.append(Limit(rule=rule, hosts=left[key]))
         if found:
             by_vm[vm_id] = tuple(found)
     return Limits(all_hosts=frozenset(frame.hosts), by_vm=by_vm)

@@ -4,19 +4,20 @@ A VM in flight takes its memory and its cores at both ends. What a host has to g
 less its reserve, and its cores times its overcommit; a rule may allow a smaller fraction of it.
 """
 
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import ClassVar
 
-from godwit.core.model import Host, HostName, Vm, VmId
+from godwit.core.model import Host, HostName, Rule, Vm, VmId, When
 from godwit.core.rules.assignment import Assignment, Frame
 from godwit.core.rules.breach import Breach
 from godwit.core.rules.rule import ClusterRule
 from godwit.core.rules.tally import LoadTally, Tally
 from godwit.core.units import format_bytes, format_fraction
 
-__all__ = ["Capacity", "Resource", "holders_of"]
+__all__ = ["Capacity", "Resource", "holders_of", "room_at_every_instant"]
 
 
 class Resource(Enum):
@@ -115,3 +116,17 @@ def holders_of(assignment: Assignment, vms: Iterable[VmId]) -> dict[HostName, li
         for host in assignment.hosts_of(vm):
             found.setdefault(host, []).append(vm)
     return found
+
+
+def room_at_every_instant(host: Host, rules: Iterable[Rule]) -> tuple[int, int]:
+    """Return the memory and the whole vCPUs of a host that its VMs may have, flights included."""
+    memory, cores = float(host.memory_for_vms_bytes), host.cores_for_vms
+    for rule in rules:
+        if isinstance(rule, Capacity) and rule.hard and rule.when is When.ALWAYS:
+            if host.name not in rule.hosts:
+                continue
+            if rule.resource is Resource.MEMORY:
+                memory = min(memory, host.memory_for_vms_bytes * rule.most_fraction)
+            else:
+                cores = min(cores, host.cores_for_vms * rule.most_fraction)
+    return math.floor(memory), math.floor(cores)

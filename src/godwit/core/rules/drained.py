@@ -5,13 +5,13 @@ from typing import ClassVar
 
 from godwit.core.model import HostName, Vm, When
 from godwit.core.rules.assignment import Frame
-from godwit.core.rules.rule import Objection, PairRule
+from godwit.core.rules.rule import Objection, OriginRule
 
 __all__ = ["Drained"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Drained(PairRule):
+class Drained(OriginRule):
     """None of ``vms`` is on one of ``hosts`` in the end."""
 
     KIND: ClassVar[str] = "drained"
@@ -29,3 +29,8 @@ class Drained(PairRule):
             f"{host} is to be empty, and {vm.name} is still there",
             f"Drain it: `godwit drain {host}`.",
         )
+
+    def leaves(self, frame: Frame, origin: HostName) -> frozenset[HostName]:
+        """Return all other hosts."""
+        del origin
+        return frozenset(frame.hosts.keys() - self.hosts)

@@ -1,7 +1,7 @@
 """The two shapes of a rule that is judged over a whole assignment."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -10,7 +10,7 @@ from godwit.core.rules.assignment import Assignment, Frame
 from godwit.core.rules.breach import Breach
 from godwit.core.rules.tally import EachTally, Tally
 
-__all__ = ["ClusterRule", "Objection", "PairRule"]
+__all__ = ["ClusterRule", "Objection", "OriginRule", "PairRule"]
 
 #: Why not, and what would help.
 Objection = tuple[str, str]
@@ -105,3 +105,20 @@ class PairRule(ClusterRule, ABC):
             return self.objection(frame, frame.vms[vm], host) is not None
 
         return EachTally(is_wrong, {vm: places[vm] for vm in self.vms & places.keys()})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OriginRule(PairRule, ABC):
+    """One whose answer depends on the host and on where the VM is now, and on nothing else of it.
+
+    So it is asked once for all VMs of a host, and for all hosts at once.
+    """
+
+    def class_of(self, frame: Frame, origin: HostName) -> Hashable:
+        """Return what origins have in common whose VMs are left the same hosts."""
+        del frame, origin
+        return None
+
+    @abstractmethod
+    def leaves(self, frame: Frame, origin: HostName) -> frozenset[HostName]:
+        """Return the hosts without objection to a VM that is on ``origin`` now."""

@@ -5,13 +5,13 @@ from typing import ClassVar
 
 from godwit.core.model import HostName, Vm
 from godwit.core.rules.assignment import Frame
-from godwit.core.rules.rule import Objection, PairRule
+from godwit.core.rules.rule import Objection, OriginRule
 
 __all__ = ["RunOn"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RunOn(PairRule):
+class RunOn(OriginRule):
     """Each of ``vms`` runs on one of ``hosts``."""
 
     KIND: ClassVar[str] = "run-on"
@@ -29,3 +29,8 @@ class RunOn(PairRule):
         if usable:
             return why, f"Move it to {usable[0]}, or give {host} what the rule asks for."
         return why, "Give a host the name or label that the rule asks for, or mend the rule."
+
+    def leaves(self, frame: Frame, origin: HostName) -> frozenset[HostName]:
+        """Return these hosts."""
+        del origin
+        return self.hosts & frame.hosts.keys()

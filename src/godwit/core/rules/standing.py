@@ -6,6 +6,7 @@ takes time for the rules that it touches, not for the VMs and hosts that there a
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from godwit.core.model import Cluster, HostName, Rule, VmId
 from godwit.core.rules.assignment import Assignment, end_of
@@ -15,6 +16,9 @@ from godwit.core.rules.rule import ClusterRule
 from godwit.core.rules.tally import Tally
 
 __all__ = ["Change", "Effect", "Standing"]
+
+#: The tolerance of sums of fractions.
+_ROUNDING: Final = 1e-9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,6 +141,37 @@ class Standing:
             if by or refused:
                 changes.append(Change(rule=rule, by=by, refused=refused and rule.hard))
         return Effect(changes=tuple(changes))
+
+    def weigh_all(self, moves: Mapping[VmId, HostName]) -> Effect:
+        """Say what it would change if these VMs moved as one. Nothing is remembered of it.
+
+        What is broken between two of them does not count, only what is at the end.
+        """
+        if len(moves) == 1:
+            ((vm, host),) = moves.items()
+            return self.weigh(vm, host)
+        was = {vm: self._places[vm] for vm in moves}
+        by: dict[int, float] = {}
+        for vm, host in moves.items():
+            source = self._places[vm]
+            for number in self._touched(vm, host) if source != host else ():
+                tally = self._tallies[number]
+                assert tally is not None, "the others are not indexed"
+                by[number] = by.get(number, 0.0) + tally.weigh(vm, source, host)[0]
+            self.move(vm, host)
+        for vm, host in was.items():
+            self.move(vm, host)
+        return Effect(
+            changes=tuple(
+                Change(
+                    rule=self.rules[one],
+                    by=by[one],
+                    refused=self.rules[one].hard and by[one] > _ROUNDING,
+                )
+                for one in sorted(by)
+                if abs(by[one]) > _ROUNDING
+            )
+        )
 
     def move(self, vm: VmId, host: HostName) -> None:
         """Make a move: what is weighed next is weighed after it."""

@@ -4,18 +4,19 @@ A class is what a label of the hosts says. Whether a single host can run a guest
 hypervisors anyway; a class says more: that one shall never leave it, even where it could.
 """
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import ClassVar
 
 from godwit.core.model import HostName, Vm
 from godwit.core.rules.assignment import HOST, Frame
-from godwit.core.rules.rule import Objection, PairRule
+from godwit.core.rules.rule import Objection, OriginRule
 
 __all__ = ["StayWithin"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StayWithin(PairRule):
+class StayWithin(OriginRule):
     """Each of ``vms`` stays on hosts with the value of ``by`` that its present host has."""
 
     KIND: ClassVar[str] = "stay-within"
@@ -33,3 +34,12 @@ class StayWithin(PairRule):
             f"{vm.name} is to stay within {self.by} {ours}, and {host} is {self.by} {theirs}",
             f"Choose a host whose label {self.by} is {ours}, or label {host} so if it is.",
         )
+
+    def class_of(self, frame: Frame, origin: HostName) -> Hashable:
+        """Hosts of one class."""
+        return frame.value(origin, self.by)
+
+    def leaves(self, frame: Frame, origin: HostName) -> frozenset[HostName]:
+        """Return the hosts of its class."""
+        ours = frame.value(origin, self.by)
+        return frozenset(one for one in frame.hosts if frame.value(one, self.by) == ours)

@@ -1,13 +1,12 @@
 """From the cluster and what is wanted to a scene, and to the wishes that are refused at once."""
 
-import math
 from collections.abc import Iterable, Sequence
 
 from godwit.core.model import Cluster, HostName, Vm, VmId
-from godwit.core.rules import VM_RULES
+from godwit.core.rules import VM_RULES, apart_rules, room_at_every_instant
 from godwit.core.schedule.effort import effort_of_memory
 from godwit.core.schedule.request import Wanted
-from godwit.core.schedule.scene import Layout, Mover, Scene, apart_rules, fixed_refusal, places_of
+from godwit.core.schedule.scene import Layout, Mover, Scene, fixed_refusal, places_of
 from godwit.core.timed import ApartRule, Bounds, Stuck, StuckKind
 
 __all__ = ["read_scene"]
@@ -91,7 +90,7 @@ def _scene(cluster: Cluster, bounds: Bounds, found: Sequence[tuple[Vm, Wanted]])
     hosts = tuple(one.name for one in cluster.hosts)
     numbers = {name: number for number, name in enumerate(hosts)}
     ids = {vm.id for vm, _ in found}
-    rules = tuple(one for one in apart_rules(cluster, bounds) if one.members & ids)
+    rules = tuple(one for one in apart_rules(cluster, bounds.apart) if one.members & ids)
     movers = tuple(
         Mover(
             number=number,
@@ -109,6 +108,7 @@ def _scene(cluster: Cluster, bounds: Bounds, found: Sequence[tuple[Vm, Wanted]])
         for number, (vm, wish) in enumerate(found)
     )
     places, promised = places_of(cluster, rules), _promised(cluster)
+    rooms = {one.name: room_at_every_instant(one, cluster.rules) for one in cluster.hosts}
     return Scene(
         cluster=cluster,
         bounds=bounds,
@@ -120,9 +120,9 @@ def _scene(cluster: Cluster, bounds: Bounds, found: Sequence[tuple[Vm, Wanted]])
             for one in cluster.hosts
         ),
         start=Layout(
-            [one.memory_for_vms_bytes - promised[one.name][0] for one in cluster.hosts],
+            [memory - promised[name][0] for name, (memory, _) in rooms.items()],
             # Whole vCPUs: what is beyond them no VM can use.
-            [math.floor(one.cores_for_vms) - promised[one.name][1] for one in cluster.hosts],
+            [vcpus - promised[name][1] for name, (_, vcpus) in rooms.items()],
             _holders(cluster, rules, places, {one.vm.id: one.number for one in movers}),
         ),
     )

@@ -7,13 +7,13 @@ time.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from godwit.core.model import Cluster, HostName, Vm, VmId
+from godwit.core.model import Cluster, HostName, Vm
 from godwit.core.plan import Refusal
 from godwit.core.rules import LONE_RULES, Placement
 from godwit.core.schedule.effort import Effort
 from godwit.core.timed import ApartRule, Bounds, Limits
 
-__all__ = ["Layout", "Leg", "Mover", "Scene", "apart_rules", "fixed_refusal"]
+__all__ = ["Layout", "Leg", "Mover", "Scene", "fixed_refusal", "places_of"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,22 +154,6 @@ def fixed_refusal(cluster: Cluster, bounds: Bounds, vm: Vm, name: HostName) -> R
         if (refusal := rule.check(placement)) is not None:
             return refusal
     return None
-
-
-def apart_rules(cluster: Cluster, bounds: Bounds) -> tuple[ApartRule, ...]:
-    """All that keeps VMs apart: the cluster's groups, what is declared, and libvirt's names."""
-    groups = [
-        ApartRule(name=one.name, members=one.members) for one in cluster.groups if not one.together
-    ]
-    named: dict[str, set[VmId]] = {}
-    for vm in cluster.vms:
-        named.setdefault(vm.name, set()).add(vm.id)
-    same = [
-        ApartRule(name=f"the name {name}", members=frozenset(ids))
-        for name, ids in sorted(named.items())
-        if len(ids) > 1
-    ]
-    return (*groups, *bounds.apart, *same)
 
 
 def places_of(cluster: Cluster, rules: Iterable[ApartRule]) -> tuple[tuple[int, ...], ...]:
