@@ -262,7 +262,7 @@ class TestDrain:
         return plan_drain(self.seen(link), H1, parallel=parallel, settings=ASKED_NOTHING)
 
     def test_moves_share_a_link_of_unknown_speed(self) -> None:
-        one, two, many = (self.run(parallel, None) for parallel in (1, 2, 64))
+        one, two, many = (self.drain(parallel, None) for parallel in (1, 2, 64))
         alone_s = one.moves[0].forecast.total_s.likely
         assert two.moves[0].forecast.total_s.likely > 1.7 * alone_s
         # There are never more than there are moves.
@@ -270,7 +270,7 @@ class TestDrain:
         assert "50% of it" in " ".join(two.moves[0].forecast.grounds)
 
     def test_on_a_link_of_known_speed_each_has_it_whole_in_its_turn(self) -> None:
-        one, many = (self.run(parallel) for parallel in (1, 64))
+        one, many = (self.drain(parallel) for parallel in (1, 64))
         assert [move.forecast for move in many.moves] == [move.forecast for move in one.moves]
 
     def test_a_guest_too_hot_for_a_part_of_the_link_converges_in_its_turn(self) -> None:
