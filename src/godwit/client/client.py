@@ -116,8 +116,10 @@ class Client:
         return self._get("/forecasts/accuracy", wire.Accuracy)
 
     def make_plan(self, asked: wire.MigrateRequest | wire.SearchedRequest) -> wire.Plan:
-        """Make a plan; nothing moves before it is accepted."""
-        return self._send("POST", "/plans", wire.Plan, json=asked.model_dump(mode="json"))
+        """Make a plan; nothing moves before it is accepted. Waits for as long as it may search."""
+        longer_s = 0.0 if isinstance(asked, wire.MigrateRequest) else asked.limit_s
+        body = asked.model_dump(mode="json")
+        return self._send("POST", "/plans", wire.Plan, json=body, longer_s=longer_s)
 
     def plan(self, plan_id: str) -> wire.Plan:
         """Return a plan."""
@@ -192,15 +194,26 @@ class Client:
     def _get(self, path: str, kind: type[_T]) -> _T:
         return self._send("GET", path, kind)
 
-    def _send(self, method: str, path: str, kind: type[_T], *, json: object = None) -> _T:
-        response = self._ask(method, path, json=json)
+    def _send(
+        self,
+        method: str,
+        path: str,
+        kind: type[_T],
+        *,
+        json: object = None,
+        longer_s: float = 0.0,
+    ) -> _T:
+        response = self._ask(method, path, json=json, longer_s=longer_s)
         try:
             return TypeAdapter(kind).validate_json(response.content)
         except ValidationError as error:
             raise self._unreadable(str(error).splitlines()[0]) from error
 
-    def _ask(self, method: str, path: str, *, json: object = None) -> httpx.Response:
+    def _ask(
+        self, method: str, path: str, *, json: object = None, longer_s: float = 0.0
+    ) -> httpx.Response:
         given: dict[str, Any] = {} if json is None else {"json": json}
+        given["timeout"] = httpx.Timeout(_CONNECT_S, read=_ANSWER_S + longer_s)
         try:
             response = self._http.request(method, f"/v1{path}", **given)
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:

@@ -60,6 +60,34 @@ def test_the_whole_way_of_a_drain(client: Client) -> None:
     assert client.runs()[0].id == acceptance.run
 
 
+@pytest.mark.parametrize(
+    ("asked", "longer_s"),
+    [
+        (wire.BalanceRequest(limit_s=900.0), 900.0),
+        (wire.RepairRequest(), 10.0),
+        (wire.MigrateRequest(vm="web1"), 0.0),
+    ],
+)
+def test_the_answer_to_a_long_search_is_waited_for(
+    client: Client,
+    monkeypatch: pytest.MonkeyPatch,
+    asked: wire.SearchedRequest | wire.MigrateRequest,
+    longer_s: float,
+) -> None:
+    waits: list[float] = []
+    send = httpx.HTTPTransport.handle_request
+
+    def noted(transport: httpx.HTTPTransport, request: httpx.Request) -> httpx.Response:
+        waits.append(request.extensions["timeout"]["read"])
+        return send(transport, request)
+
+    monkeypatch.setattr(httpx.HTTPTransport, "handle_request", noted)
+    client.make_plan(asked)
+    client.version()
+    planning_s, reading_s = waits
+    assert planning_s == reading_s + longer_s
+
+
 def test_the_inventory_and_the_readings(client: Client) -> None:
     added = client.add_hosts([wire.NewHost(uri="qemu+ssh://kvm4/system", labels={"a": "b"})])
     assert added[0].record.labels == {"a": "b"}

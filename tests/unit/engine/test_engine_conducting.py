@@ -193,13 +193,13 @@ async def test_who_needs_what_failed_is_not_started_and_the_rest_goes_on(stage: 
         stage.assert_runs_once(name, host)
 
 
-async def test_the_view_of_a_drain_counts_every_part_of_a_way_and_tells_what_was_given_up(
+async def test_the_view_of_a_run_counts_every_part_of_a_way_and_tells_what_was_given_up(
     stage: Stage,
 ) -> None:
     carried = await swap(stage)
     stepping, straight, _ = (one.vm_name for one in carried.plan.moves)
     stored = StoredRun(
-        id=RunId("d-1"), plan=PlanId("p-1"), host=A, accepted_at_s=0.0, ended_at_s=9.0
+        id=RunId("r-1"), plan=PlanId("p-1"), host=A, accepted_at_s=0.0, ended_at_s=9.0
     )
 
     def view(migrations: list[Migration]) -> RunView:

@@ -20,7 +20,7 @@ VM = VmId("11111111-2222-3333-4444-555555555555")
 ONE, TWO = HostName("one"), HostName("two")
 
 
-def _birth(name: str) -> Accepted:
+def _birth(name: str, plan: str = "p-000000") -> Accepted:
     move = Move(
         vm=VM,
         vm_name="web1",
@@ -32,7 +32,7 @@ def _birth(name: str) -> Accepted:
         reason="",
         choice=Choice(vm=VM, vm_name="web1", source=ONE, vm_refusals=(), candidates=()),
     )
-    return Accepted(at_s=1.0, id=MigrationId(name), plan=PlanId("p-000000"), move=move)
+    return Accepted(at_s=1.0, id=MigrationId(name), plan=PlanId(plan), move=move)
 
 
 def test_the_journal_is_what_the_engine_asks_for(journal: SqlJournal) -> None:
@@ -50,6 +50,13 @@ def test_a_life_comes_back_in_order_and_folds_to_the_migration(journal: SqlJourn
     assert journal.life(birth.id) == (birth, events)
     assert journal.life(other.id) == (other, ())
     assert replay(*journal.life(birth.id)).phase is Phase.FAILED
+
+
+def test_the_migrations_of_a_plan_are_found_the_oldest_first(journal: SqlJournal) -> None:
+    for name, plan in (("m-9", "p-1"), ("m-2", "p-2"), ("m-1", "p-1")):
+        journal.accept(_birth(name, plan))
+    assert journal.of_plan(PlanId("p-1")) == ("m-9", "m-1")
+    assert journal.of_plan(PlanId("p-3")) == ()
 
 
 def test_the_rows_count_like_the_generation_of_the_migration(

@@ -1,4 +1,4 @@
-"""Goal: inventory, plans, drains and the generation survive, all of a change or none of it."""
+"""Goal: inventory, plans, runs and the generation survive, all of a change or none of it."""
 
 import re
 from dataclasses import replace
@@ -25,7 +25,7 @@ def _plan() -> Plan:
     return Plan(id=PlanId(""), kind=PlanKind.DRAIN, generation=3, made_at_s=5.0, moves=())
 
 
-def _drain(name: str, plan: PlanId) -> StoredRun:
+def _run(name: str, plan: PlanId) -> StoredRun:
     return StoredRun(id=RunId(name), plan=plan, host=HostName("one"), accepted_at_s=1.0)
 
 
@@ -37,12 +37,12 @@ def test_a_plan_comes_back_with_its_times(store: SqlStore) -> None:
     assert store.plan(kept.id) == kept == plan.with_id(kept.id)
 
 
-def test_a_drain_comes_back_with_what_was_given_up(store: SqlStore) -> None:
+def test_a_run_comes_back_with_what_was_given_up(store: SqlStore) -> None:
     plan = store.add_plan(_plan())
     left = GivenUp(
         vm=VmId("u"), vm_name="a", source=HostName("h1"), destination=HostName("h2"), why="so"
     )
-    run = replace(_drain("d-1", plan.id), given_up=(left,))
+    run = replace(_run("r-1", plan.id), given_up=(left,))
     store.put_run(run)
     assert store.runs(limit=1) == (run,)
 
@@ -96,21 +96,21 @@ def test_a_plan_that_is_not_there_is_unknown(store: SqlStore) -> None:
         store.plan(PlanId("p-000000"))
 
 
-def test_old_plans_go_unless_a_drain_needs_them(
+def test_old_plans_go_unless_a_run_needs_them(
     store: SqlStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(records, "_PLANS_KEPT", 2)
     needed = store.add_plan(_plan())
-    store.put_run(_drain("d-1", needed.id))
+    store.put_run(_run("r-1", needed.id))
     forgotten, *kept = [store.add_plan(_plan()).id for _ in range(3)]
     assert [store.plan(one).id for one in (needed.id, *kept)] == [needed.id, *kept]
     with pytest.raises(UnknownPlan):
         store.plan(forgotten)
 
 
-def test_drains_come_newest_first_and_keep_their_place_when_they_end(store: SqlStore) -> None:
+def test_runs_come_newest_first_and_keep_their_place_when_they_end(store: SqlStore) -> None:
     plan = store.add_plan(_plan()).id
-    first, second, third = (_drain(name, plan) for name in ("d-1", "d-2", "d-3"))
+    first, second, third = (_run(name, plan) for name in ("r-1", "r-2", "r-3"))
     for run in (first, second, third):
         store.put_run(run)
     ended = replace(first, ended_at_s=9.0, cancelled=True)
@@ -119,6 +119,6 @@ def test_drains_come_newest_first_and_keep_their_place_when_they_end(store: SqlS
     assert store.runs(limit=9) == (third, second, ended)
 
 
-def test_a_drain_without_its_plan_is_a_fault_of_ours(store: SqlStore) -> None:
+def test_a_run_without_its_plan_is_a_fault_of_ours(store: SqlStore) -> None:
     with pytest.raises(Bug, match="breaks its rules"):
-        store.put_run(_drain("d-1", PlanId("p-000000")))
+        store.put_run(_run("r-1", PlanId("p-000000")))

@@ -1,34 +1,47 @@
 """Goal: a file of an older Godwit becomes one of today, whole or not at all, and nothing is lost.
 
 Method: ``schema_1.sql`` is the dump of a file that Godwit 0.1 wrote, with hosts, a plan and the
-journal of a migration in it.
+journal of a migration in it; ``schema_2.sql`` of one with a drain that had ended and one that ran.
 """
 
 import re
 import sqlite3
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from godwit.core.errors import Bug, GodwitError
 from godwit.core.migration import RoundEnded, replay
-from godwit.core.model import MigrationId, PlanId, VmId, VmKnowledge
+from godwit.core.model import MigrationId, PlanId, RunId, VmId, VmKnowledge
+from godwit.core.plan import PlanKind
+from godwit.ports import StoredRun
 from godwit.store import Database, SqlJournal, SqlKnowledge, SqlStore
 from godwit.store.schema import SCHEMA_VERSION
 
 OLD = (Path(__file__).parent / "schema_1.sql").read_text(encoding="utf-8")
+OF_DRAINS = (Path(__file__).parent / "schema_2.sql").read_text(encoding="utf-8")
 M1 = MigrationId("m-1")
 
 
 @pytest.fixture
 def old(tmp_path: Path) -> Path:
     """A folder with a database of schema 1, in WAL mode as it was left."""
-    folder = tmp_path / "100 % old, with spaces"
+    return _left_behind(tmp_path / "100 % old, with spaces", OLD)
+
+
+@pytest.fixture
+def of_drains(tmp_path: Path) -> Path:
+    """A folder with a database of schema 2: ``a`` was drained, and ``b`` was being drained."""
+    return _left_behind(tmp_path / "of drains", OF_DRAINS)
+
+
+def _left_behind(folder: Path, dump: str) -> Path:
     folder.mkdir()
     raw = sqlite3.connect(folder / "godwit.db")
-    raw.executescript(OLD)
+    raw.executescript(dump)
     raw.execute("PRAGMA journal_mode = WAL")
     raw.close()
     return folder
@@ -63,13 +76,35 @@ def test_what_was_in_it_is_in_it(old: Path) -> None:
     opened.close()
 
 
-def test_it_has_the_shape_of_a_new_one(old: Path, tmp_path: Path) -> None:
+def test_drains_of_schema_2_are_runs(of_drains: Path) -> None:
+    assert _asked(of_drains, "SELECT value FROM meta WHERE key = 'schema_version'") == [(2,)]
+    opened = Database(of_drains)
+    store, journal = SqlStore(opened), SqlJournal(opened)
+    newer, older = store.runs(limit=9)
+    assert (older.host, newer.host) == ("a", "b")
+    assert older.ended_at_s is not None
+    assert newer.ended_at_s is None
+    for run in (older, newer):
+        plan = store.plan(run.plan)
+        assert (plan.kind, plan.closes) == (PlanKind.DRAIN, (run.host,))
+        assert plan.timed is not None
+        (migration,) = journal.of_plan(plan.id)
+        assert journal.life(migration)[0].move == plan.moves[0]
+    cut_off = replace(newer, ended_at_s=9.0, interrupted=True)
+    store.put_run(cut_off)
+    balance = StoredRun(id=RunId("r-1"), plan=older.plan, host=None, accepted_at_s=10.0)
+    store.put_run(balance)
+    assert store.runs(limit=9) == (balance, cut_off, older)
+    opened.close()
+
+
+def test_it_has_the_shape_of_a_new_one(old: Path, of_drains: Path, tmp_path: Path) -> None:
     (tmp_path / "new").mkdir()
-    for folder in (old, tmp_path / "new"):
+    for folder in (old, of_drains, tmp_path / "new"):
         Database(folder).close()
-    assert _shape(old) == _shape(tmp_path / "new")
+    assert _shape(old) == _shape(of_drains) == _shape(tmp_path / "new")
     query = "SELECT value, version_num FROM meta, alembic_version WHERE key = 'schema_version'"
-    for folder in (old, tmp_path / "new"):
+    for folder in (old, of_drains, tmp_path / "new"):
         assert _asked(folder, query) == [(SCHEMA_VERSION, f"{SCHEMA_VERSION:04}")]
 
 

@@ -33,6 +33,7 @@ class Guest:
     working_set_bytes: int = 64 * MIB
     dirty_bytes_per_s: float = 20.0 * MIB
     vcpus: int = 1
+    busy_cores: float = 0.1
     persistent: bool = True
     disk: str = "/shared/disk.qcow2"
     address: str | None = None
@@ -58,7 +59,7 @@ class Guest:
             persistent=persistent,
             memory_bytes=self.memory_bytes,
             vcpus=self.vcpus,
-            busy_cores=0.1 if state.runs else None,
+            busy_cores=self.busy_cores if state.runs else None,
             architecture="x86_64",
             machine="pc-q35-10.0",
             virt_type="kvm",
