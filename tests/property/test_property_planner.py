@@ -29,12 +29,7 @@ from godwit.core.planner import (
     evaluate,
     plan_request,
 )
-from godwit.core.planner.search.costing import cost_of
-from godwit.core.planner.search.exchanging import exchanges_of
-from godwit.core.planner.search.levelling import level
-from godwit.core.planner.search.levels import Levels, build_levels
-from godwit.core.planner.search.moving_on import moves_of
-from godwit.core.planner.search.standing import shift, stand
+from godwit.core.planner.levelling import Levels, Workbench, build_levels, level
 from godwit.core.schedule import Wanted, make_schedule
 from godwit.core.timed import Bounds
 from godwit.core.units import GIB
@@ -248,25 +243,21 @@ def test_an_increment_is_the_difference_of_the_whole_costs(seed: int) -> None:
     # A deviation of nothing is the root of a difference of sums: 1e-15 there is 1e-7 here.
     rounding = 1e-6
     levels = drawn(seed)
-    before = cost_of(levels, stand(levels))
+    bench = Workbench(levels, plain=True)
+    before = bench.cost()
     for item in range(len(levels.need)):
-        standing = stand(levels)
-        moves = np.empty(len(levels.scale))
-        exchanges = np.empty(len(levels.need))
-        moves_of(levels, standing, item, moves)
-        exchanges_of(levels, standing, item, exchanges)
-        for place, change in enumerate(moves):
+        for place, change in enumerate(bench.moves_of(item)):
             if np.isfinite(change):
-                tried = stand(levels)
-                shift(levels, tried, item, place)
-                assert cost_of(levels, tried) - before == pytest.approx(change, abs=rounding)
-        for other, change in enumerate(exchanges):
+                tried = Workbench(levels, plain=True)
+                tried.shift(item, place)
+                assert tried.cost() - before == pytest.approx(change, abs=rounding)
+        for other, change in enumerate(bench.exchanges_of(item)):
             if np.isfinite(change):
-                tried = stand(levels)
+                tried = Workbench(levels, plain=True)
                 home, there = levels.origin[item], levels.origin[other]
-                shift(levels, tried, item, there)
-                shift(levels, tried, other, home)
-                assert cost_of(levels, tried) - before == pytest.approx(change, abs=rounding)
+                tried.shift(item, there)
+                tried.shift(other, home)
+                assert tried.cost() - before == pytest.approx(change, abs=rounding)
 
 
 @settings(max_examples=100, deadline=None)

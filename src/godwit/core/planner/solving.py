@@ -18,7 +18,7 @@ from godwit.core.planner.reading import Reading
 from godwit.core.planner.weights import PlanSettings
 
 if TYPE_CHECKING:
-    from godwit.core.planner.search.levels import Levels
+    from godwit.core.planner.levelling import Levels
 
 __all__ = ["Found", "Ordered", "Solver"]
 
@@ -68,8 +68,7 @@ class Solver:
 
     def solve(self, goes_on: Callable[[], bool]) -> Found:
         """Search until no pair of what was found is refused."""
-        from godwit.core.planner.search import levelling  # noqa: PLC0415 - takes most of a second
-        from godwit.core.planner.search.standing import stand  # noqa: PLC0415
+        from godwit.core.planner.levelling import Workbench, improve  # noqa: PLC0415 - late
 
         steps, shaken = self._steps(), self._forced()
         if self.brief.is_free:
@@ -84,11 +83,9 @@ class Solver:
                 return found
             self._lone = False
         for _ in range(_ROUNDS):
-            levels = self.levels()
-            standing = stand(levels, seed=self.seed, moves_most=self._moves_most())
-            where, is_settled, _ = levelling.improve_level(
-                levels, standing, steps=steps, goes_on=goes_on, shaken=shaken
-            )
+            bench = Workbench(self.levels(), seed=self.seed, moves_most=self._moves_most())
+            is_settled = improve(bench, steps=steps, goes_on=goes_on, shaken=shaken)
+            where = bench.where
             if not self.permits.refuses(self.moved(where)):
                 return Found(where=where, is_settled=is_settled)
         kept = self.reading.at.astype(np.int32)
@@ -100,9 +97,9 @@ class Solver:
 
     def order(self, where: Where, alternatives: int) -> list[Ordered]:
         """Put the moves to an assignment in order, each with the next best hosts."""
-        from godwit.core.planner.search.ordering import order_moves  # noqa: PLC0415
+        from godwit.core.planner.levelling import Workbench  # noqa: PLC0415 - late
 
-        moves, in_turn, places, gains = order_moves(self.levels(), where, alternatives=alternatives)
+        moves, in_turn, places, gains = Workbench(self.levels()).order(where, alternatives)
         return [
             Ordered(
                 bundle=item,
@@ -120,13 +117,13 @@ class Solver:
 
     def best_single(self) -> tuple[int, int, float] | None:
         """The single move that gains most, though it may gain less than its price."""
-        from godwit.core.planner.search.single import best_single  # noqa: PLC0415
+        from godwit.core.planner.levelling import Workbench  # noqa: PLC0415 - late
 
-        return best_single(self.levels())
+        return Workbench(self.levels()).best_single()
 
     def levels(self) -> "Levels":
         """The problem in arrays, with all that is known by now of what is permitted."""
-        from godwit.core.planner.search.levels import build_levels  # noqa: PLC0415
+        from godwit.core.planner.levelling import build_levels  # noqa: PLC0415 - late
 
         reading, weights = self.reading, self.settings.weights
         held = np.zeros_like(reading.room)
