@@ -56,9 +56,18 @@ class Ordered:
 class Solver:
     """One cluster and one brief; may be asked several times."""
 
-    def __init__(self, reading: Reading, brief: Brief, settings: PlanSettings, seed: int) -> None:
+    def __init__(
+        self,
+        reading: Reading,
+        brief: Brief,
+        settings: PlanSettings,
+        seed: int,
+        *,
+        permits: Permits | None = None,
+    ) -> None:
         self.reading, self.brief, self.settings, self.seed = reading, brief, settings, seed
-        self.permits = Permits(reading.cluster, reading.bundles, settings.bounds)
+        self.permits = permits or Permits(reading.cluster, reading.bundles, settings.bounds)
+        self._stays = np.array([bool(one.stays) for one in reading.bundles], dtype=np.bool_)
         self.counted = counted_hosts(reading, brief.leaving)
         self.costs: PlaceCosts = place_costs(reading, brief)
         for number, place in self.costs.only.items():
@@ -156,10 +165,9 @@ class Solver:
 
     def fixed(self) -> npt.NDArray[np.bool_]:
         """Who stays whatever happens."""
-        stays = np.array([bool(one.stays) for one in self.reading.bundles], dtype=np.bool_)
         if self.brief.is_free or not self._lone:
-            return stays
-        return stays | ~self._forced()
+            return self._stays
+        return self._stays | ~self._forced()
 
     def left(self, where: Where) -> list[int]:
         """The bundles that are still where they must not be."""
@@ -181,7 +189,7 @@ class Solver:
         return allowed
 
     def _prices(self) -> npt.NDArray[np.float64]:
-        points = np.array([one.points for one in self.reading.prices], dtype=np.float64)
+        points = self.reading.prices.points
         return points if self.brief.is_free else points + HELPER_POINTS
 
     def _moves_most(self) -> int | None:

@@ -6,8 +6,17 @@ else can be asked of a problem. The kernels (``costing``, ``moving``, ``exchangi
 neither VM nor host, have no clock, and no chance but their seed.
 """
 
-from godwit.core.planner.levelling.levelling import Levelled, LevelMove, improve, level
+from godwit.core.planner.levelling.levelling import Levelled, LevelMove, improve, level, prepare
 from godwit.core.planner.levelling.levels import Levels, build_levels
 from godwit.core.planner.levelling.workbench import Workbench
 
-__all__ = ["LevelMove", "Levelled", "Levels", "Workbench", "build_levels", "improve", "level"]
+__all__ = [
+    "LevelMove",
+    "Levelled",
+    "Levels",
+    "Workbench",
+    "build_levels",
+    "improve",
+    "level",
+    "prepare",
+]

@@ -113,10 +113,15 @@ class Memory(NamedTuple):
 
 
 def board_of(levels: Levels, *, plain: bool) -> Board:
-    """Turn a problem over."""
+    """Turn a problem over.
+
+    Every table is a copy: of one that may not be written, kernels would be compiled once more.
+    """
     tables = levels._asdict()
-    for name in ("need", "base", "scale", "safe", "size", "room"):
-        tables[name] = np.ascontiguousarray(tables[name].T)
+    for name, table in tables.items():
+        if isinstance(table, np.ndarray):
+            turned = name in {"need", "base", "scale", "safe", "size", "room"}
+            tables[name] = np.array(table.T if turned else table, order="C")
     tables["per"] = 1.0 / tables["scale"]
     tables["least_cost"] = levels.place_cost.min(axis=1, initial=np.inf)
     return _laid(Board(**tables), plain=plain)
@@ -176,6 +181,4 @@ def _laid(tables: T, *, plain: bool) -> T:
     if not plain:
         return tables
     each: Any = tables
-    return type(tables)(
-        *(one.tolist() if isinstance(one, np.ndarray) else one for one in each)  # type: ignore[call-arg]
-    )
+    return type(tables)(*(one.tolist() if isinstance(one, np.ndarray) else one for one in each))

@@ -56,25 +56,35 @@ def settle(board: Board, standing: Standing) -> None:
         if standing.where[item] != board.origin[item]:
             counts[MOVED] += 1
     for k in range(len(board.size)):
-        held, sizes = standing.held[k], board.size[k]
-        for place in range(bins):
-            held[place] = 0
-        for item in range(items):
-            held[standing.where[item]] += sizes[item]
-    for group in range(len(board.most)):
-        inside, base = standing.inside[group], board.base_count[group]
-        for place in range(len(inside)):
-            inside[place] = base[place]
-    for item in range(items):
-        for at in range(board.groups_at[item], board.groups_at[item + 1]):
-            group = board.groups[at]
-            standing.inside[group][board.place_of[group][standing.where[item]]] += 1
+        _settle_room(board, standing, k)
+    _settle_groups(board, standing)
     counts[COUNTED] = 0
     for place in range(bins):
         if board.counted[place]:
             counts[COUNTED] += 1
     for load in range(loads):
         _settle_load(board, standing, load)
+
+
+@kernel
+def _settle_room(board: Board, standing: Standing, k: int) -> None:
+    held, sizes = standing.held[k], board.size[k]
+    for place in range(len(held)):
+        held[place] = 0
+    for item in range(len(sizes)):
+        held[standing.where[item]] += sizes[item]
+
+
+@kernel
+def _settle_groups(board: Board, standing: Standing) -> None:
+    for group in range(len(board.most)):
+        inside, base = standing.inside[group], board.base_count[group]
+        for place in range(len(inside)):
+            inside[place] = base[place]
+    for item in range(len(board.origin)):
+        for at in range(board.groups_at[item], board.groups_at[item + 1]):
+            group = board.groups[at]
+            standing.inside[group][board.place_of[group][standing.where[item]]] += 1
 
 
 @kernel

@@ -295,9 +295,7 @@ def _make_room(
 
 
 @kernel
-def _make_room_for_all(
-    board: Board, standing: Standing, memory: Memory, least_gain: float
-) -> int:
+def _make_room_for_all(board: Board, standing: Standing, memory: Memory, least_gain: float) -> int:
     """Find room for items that must leave their bin and could not yet; returns for how many."""
     made = 0
     for at in range(len(memory.by_size)):

@@ -12,10 +12,10 @@ from typing import Final
 import numpy as np
 
 from godwit.core.planner.levelling.descending import EXCHANGE_BINS
-from godwit.core.planner.levelling.levels import Flags, Indices, Levels
+from godwit.core.planner.levelling.levels import Flags, Indices, Levels, build_levels
 from godwit.core.planner.levelling.workbench import Workbench
 
-__all__ = ["LevelMove", "Levelled", "improve", "level"]
+__all__ = ["LevelMove", "Levelled", "improve", "level", "prepare"]
 
 #: The least that a move has to gain beside its price, in points: above the noise of sums.
 _LEAST_GAIN: Final = 1e-7
@@ -136,9 +136,7 @@ def improve(
     return is_settled
 
 
-def _shake(
-    bench: Workbench, free: Indices, steps: int, goes_on: Callable[[], bool] | None
-) -> None:
+def _shake(bench: Workbench, free: Indices, steps: int, goes_on: Callable[[], bool] | None) -> None:
     """Anneal in slices that the caller may end, and go back to the best assignment of all."""
     bench.free(free)
     typical = bench.typical_rise(len(free), _SAMPLES)
@@ -159,3 +157,12 @@ def _shake(
             overall = bench.best
         bench.put(bench.where)
     bench.put(overall)
+
+
+def prepare() -> None:
+    """Load all that is compiled, or compile it: the next large problem need not wait."""
+    levels = build_levels(
+        need=np.ones((4, 2)), scale=np.full((3, 2), 4.0), origin=[0, 0, 0, 1], spread=1.0
+    )
+    level(levels, steps=100, plain=False)
+    Workbench(levels, plain=False).best_single()

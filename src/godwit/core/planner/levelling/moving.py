@@ -81,17 +81,24 @@ def _permit(
     for place in range(begin, end):
         changes[place] = relief + costs[place] if may[place] else FORBIDDEN
     for k in range(len(board.size)):
-        size = board.size[k][item]
-        if size:
-            holds, rooms = standing.held[k], board.room[k]
-            for place in range(begin, end):
-                if holds[place] + size > rooms[place]:
-                    changes[place] = FORBIDDEN
+        _fit(board, standing, item, k, changes, begin, end)
     if begin <= source < end:
         changes[source] = FORBIDDEN
     if source != origin and begin <= origin < end:
         changes[origin] -= board.price[item]
     return True
+
+
+@small
+def _fit(
+    board: Board, standing: Standing, item: int, k: int, changes: Reals, begin: int, end: int
+) -> None:
+    """Forbid where it has no room."""
+    size, held, room = board.size[k][item], standing.held[k], board.room[k]
+    if size:
+        for place in range(begin, end):
+            if held[place] + size > room[place]:
+                changes[place] = FORBIDDEN
 
 
 @small
@@ -245,7 +252,7 @@ def least_out_of(board: Board, standing: Standing, memory: Memory, source: int) 
     """The least that loads apart change by a move of any item of a bin to any other bin."""
     if not standing.counts[COUNTED]:
         return 0.0
-    loads = len(board.need)
+    loads, whole = len(board.need), 0.0
     for load in range(loads):
         largest = 0.0
         item = standing.first[source]
@@ -254,7 +261,10 @@ def least_out_of(board: Board, standing: Standing, memory: Memory, source: int) 
                 largest = max(largest, board.need[load][item])
             item = standing.next[item]
         memory.largest[load] = largest
+        whole += largest
     least = 0.0
+    if whole == 0.0:
+        return least
     for place in range(len(board.counted)):
         if place != source:
             change = 0.0

@@ -17,7 +17,7 @@ from godwit.core.planner.levelling.board import (
 from godwit.core.planner.levelling.chance import Dice, below, fraction
 from godwit.core.planner.levelling.costing import shift
 from godwit.core.planner.levelling.exchanging import exchanges_of
-from godwit.core.planner.levelling.levels import Reals
+from godwit.core.planner.levelling.levels import Indices, Reals
 from godwit.core.planner.levelling.moving import FORBIDDEN, moves_of
 from godwit.core.planner.levelling.twice import kernel, small
 
@@ -112,6 +112,6 @@ def shake(
 
 
 @small
-def _keep(where: Reals, best: Reals) -> None:
+def _keep(where: Indices, best: Indices) -> None:
     for item in range(len(where)):
         best[item] = where[item]

@@ -29,7 +29,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 #: Up to so many pairs of item and bin, Python is done before the compiler is loaded.
-_PLAIN_MOST: Final = 4000
+PLAIN_MOST: Final = 4000
 
 
 class Workbench:
@@ -47,9 +47,11 @@ class Workbench:
         items, bins = len(levels.need), len(levels.scale)
         begin = np.array(levels.origin if where is None else where, dtype=np.int32)
         if begin.shape != (items,) or (items and not 0 <= begin.min() <= begin.max() < bins):
-            raise BadValue("the assignment has not one bin for each item", evidence=f"{begin.shape}")
+            raise BadValue(
+                "the assignment has not one bin for each item", evidence=f"{begin.shape}"
+            )
         if plain is None:
-            plain = items * bins <= _PLAIN_MOST and not is_loaded()
+            plain = items * bins <= PLAIN_MOST and not is_loaded()
         self.levels, self.is_plain = levels, plain
         self._board = board_of(levels, plain=plain)
         most = items if moves_most is None else moves_most
@@ -72,7 +74,7 @@ class Workbench:
 
     def put(self, where: Indices) -> None:
         """Put every item where this says, and count everything anew."""
-        self._standing.where[:] = where.tolist() if self.is_plain else where  # type: ignore[assignment]
+        self._standing.where[:] = where.tolist() if self.is_plain else where
         self._standing.counts[SEEN] = descending.UNSEEN
         self._run(costing.settle)(self._board, self._standing)
 
@@ -106,7 +108,7 @@ class Workbench:
 
     def free(self, items: Indices) -> None:
         """Say which items chance may draw."""
-        self._memory.free[: len(items)] = items.tolist() if self.is_plain else items  # type: ignore[assignment]
+        self._memory.free[: len(items)] = items.tolist() if self.is_plain else items
 
     def typical_rise(self, free: int, samples: int) -> float:
         """The median of what moves of random items cost, of those that cost something."""
@@ -137,6 +139,7 @@ class Workbench:
         with what it would gain there. The rest wait for each other, and have room only all at once.
         Everything is there then.
         """
+        where = np.array(where, dtype=np.int32)
         moved: Any = np.flatnonzero(where != self.where).astype(np.int32)
         gains: Any = np.zeros(len(moved))
         places: Any = np.full((len(moved), alternatives), NONE, dtype=np.int32)
