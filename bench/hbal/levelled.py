@@ -12,8 +12,7 @@ import numpy as np
 
 from bench.hbal.cases import Case, Reals
 from bench.hbal.metric import WEIGHTS, apply_moves, scales_of, score_of, vm_quantities
-from godwit.core.planner.search.levelling import Levelled, level
-from godwit.core.planner.search.levels import Levels, build_levels
+from godwit.core.planner.levelling import Levelled, Levels, build_levels, level
 
 __all__ = ["STEPS_PER_VM", "levels_of", "solve"]
 

@@ -12,6 +12,7 @@ from bench.planner.clusters import make_cluster
 from bench.trials import RESULTS, say
 from godwit.core.model import Cluster
 from godwit.core.planner import Balance, Drain, PlanRequest, Repair, plan_request
+from godwit.core.planner.levelling import prepare
 
 SIZES: Final = ((10, 200), (100, 2_000), (1_000, 20_000))
 _SEED: Final = 1
@@ -48,9 +49,7 @@ def main() -> None:
     parser.add_argument("--dry-run", action="store_true", help="write nothing")
     asked = parser.parse_args()
     started_s = time.perf_counter()
-    small = make_cluster(4, 40, _SEED)
-    for request in _requests(small).values():
-        plan_request(small, request)
+    prepare()
     say(f"loading of what is compiled: {time.perf_counter() - started_s:.1f} s")
     results = []
     for hosts, vms in SIZES:

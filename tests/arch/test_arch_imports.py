@@ -31,7 +31,11 @@ PURE = {
     "typing",
 }
 #: The planner counts in arrays; the kernels of its search are compiled.
-NUMERIC = {"planner": {"numpy"}, "planner/search": {"numba", "numpy"}}
+NUMERIC = {
+    "planner": {"numpy"},
+    "planner/search": {"numba", "numpy"},
+    "planner/levelling": {"hashlib", "numba", "numpy", "types"},
+}
 
 
 def test_the_contracts_hold() -> None:

@@ -29,12 +29,7 @@ from godwit.core.planner import (
     evaluate,
     plan_request,
 )
-from godwit.core.planner.search.costing import cost_of
-from godwit.core.planner.search.exchanging import exchanges_of
-from godwit.core.planner.search.levelling import level
-from godwit.core.planner.search.levels import Levels, build_levels
-from godwit.core.planner.search.moving_on import moves_of
-from godwit.core.planner.search.standing import shift, stand
+from godwit.core.planner.levelling import Levels, Workbench, build_levels, level, workbench
 from godwit.core.schedule import Wanted, make_schedule
 from godwit.core.timed import Bounds
 from godwit.core.units import GIB
@@ -241,25 +236,21 @@ def test_an_increment_is_the_difference_of_the_whole_costs(seed: int) -> None:
     # A deviation of nothing is the root of a difference of sums: 1e-15 there is 1e-7 here.
     rounding = 1e-6
     levels = drawn(seed)
-    before = cost_of(levels, stand(levels))
+    bench = Workbench(levels, plain=True)
+    before = bench.cost()
     for item in range(len(levels.need)):
-        standing = stand(levels)
-        moves = np.empty(len(levels.scale))
-        exchanges = np.empty(len(levels.need))
-        moves_of(levels, standing, item, moves)
-        exchanges_of(levels, standing, item, exchanges)
-        for place, change in enumerate(moves):
+        for place, change in enumerate(bench.moves_of(item)):
             if np.isfinite(change):
-                tried = stand(levels)
-                shift(levels, tried, item, place)
-                assert cost_of(levels, tried) - before == pytest.approx(change, abs=rounding)
-        for other, change in enumerate(exchanges):
+                tried = Workbench(levels, plain=True)
+                tried.shift(item, place)
+                assert tried.cost() - before == pytest.approx(change, abs=rounding)
+        for other, change in enumerate(bench.exchanges_of(item)):
             if np.isfinite(change):
-                tried = stand(levels)
+                tried = Workbench(levels, plain=True)
                 home, there = levels.origin[item], levels.origin[other]
-                shift(levels, tried, item, there)
-                shift(levels, tried, other, home)
-                assert cost_of(levels, tried) - before == pytest.approx(change, abs=rounding)
+                tried.shift(item, there)
+                tried.shift(other, home)
+                assert tried.cost() - before == pytest.approx(change, abs=rounding)
 
 
 @settings(max_examples=100, deadline=None)
@@ -287,3 +278,42 @@ def test_levelling_gains_keeps_what_is_hard_and_ends_where_it_would_end_again(
     if found.is_settled and not seed % 2:
         again = level(levels._replace(origin=found.where), steps=5000, seed=seed)
         assert again.moves + again.late == ()
+
+
+@settings(max_examples=100, deadline=None)
+@given(SEEDS)
+def test_no_move_and_no_exchange_is_left_that_gains(seed: int) -> None:
+    # The descent skips what can't gain by a bound; here everything is weighed. So few bins there
+    # are that exchanges are looked for from all of them.
+    levels = drawn(seed)
+    bench = Workbench(levels, plain=True)
+    assert bench.descend(1e-7, 8, 10**9)
+    bench.put(bench.where)
+    for item in np.flatnonzero(~levels.fixed):
+        assert bench.moves_of(int(item)).min(initial=np.inf) > -1e-6
+        assert bench.exchanges_of(int(item)).min() > -1e-6
+
+
+@settings(max_examples=60, deadline=None)
+@given(SEEDS)
+def test_machine_code_finds_what_python_finds_to_the_bit(seed: int) -> None:
+    levels = drawn(seed)
+    plain, fast = (level(levels, steps=3000, seed=seed, plain=plain) for plain in (True, False))
+    for field in ("moves", "late", "cost_before", "cost_after", "evaluations", "is_settled"):
+        assert repr(getattr(plain, field)) == repr(getattr(fast, field))
+    assert plain.where.tolist() == fast.where.tolist()
+
+
+@settings(max_examples=30, deadline=None)
+@given(CLUSTERS, SEEDS)
+def test_a_plan_is_the_same_to_the_byte_with_and_without_the_compiler(
+    seen: Cluster, seed: int
+) -> None:
+    request = some_request(seen, seed)
+    plans = []
+    for most in (10**9, -1):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(workbench, "PLAIN_MOST", most)
+            patch.setattr(workbench, "is_loaded", lambda: False)
+            plans.append(repr(plan_request(seen, request, STEPS, seed=seed)))
+    assert plans[0] == plans[1]

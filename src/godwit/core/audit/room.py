@@ -119,11 +119,14 @@ def check_apart(replay: Replay, bounds: Bounds) -> Iterator[Violation]:
         # libvirt's names are unique on a host.
         *((f"named {name}", frozenset(ids), None) for name, ids in names.items() if len(ids) > 1),
     ]
+    of_vm: dict[VmId, list[int]] = {}
+    for number, stay in enumerate(replay.stays):
+        of_vm.setdefault(stay.vm, []).append(number)
     for rule, members, label in rules:
         there: dict[str, list[Stay]] = {}
-        for stay in replay.stays:
-            if stay.vm in members:
-                there.setdefault(_place(replay, stay.host, label), []).append(stay)
+        for number in sorted(one for vm in members for one in of_vm.get(vm, ())):
+            stay = replay.stays[number]
+            there.setdefault(_place(replay, stay.host, label), []).append(stay)
         for place, stays in sorted(there.items()):
             for at, second in enumerate(stays):
                 for first in stays[:at]:

@@ -43,12 +43,15 @@ def check_site(replay: Replay, _bounds: Bounds) -> Iterator[Violation]:
 
 def _rules(replay: Replay) -> list[ClusterRule]:
     cluster = replay.cluster
+    declared = [one for one in cluster.rules if isinstance(one, ClusterRule) and one.hard]
+    moved = [vm for one in replay.plan.moves for vm in replay.vms.get(one.vm, ())]
+    if all(one.huge_page_bytes is None for one in moved):
+        return declared
     pages = HugePages(
         name="huge_pages",
         vms=frozenset(one.id for one in cluster.vms),
         hosts=frozenset(one.name for one in cluster.hosts),
     )
-    declared = [one for one in cluster.rules if isinstance(one, ClusterRule) and one.hard]
     return [pages, *declared]
 
 

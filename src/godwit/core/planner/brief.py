@@ -144,6 +144,9 @@ def place_costs(reading: Reading, brief: Brief, book: Rulebook) -> PlaceCosts:
     must_go: dict[int, str] = {}
     only: dict[int, int] = {}
     for number, bundle in enumerate(reading.bundles):
+        is_asked = bundle.host in brief.leaving or bundle.anchor is not None
+        if not (is_asked or brief.homes or brief.away):
+            continue
         points = FORCED_POINTS * (1.0 + int(reading.size[number, 0]) / largest)
         points *= _RANK_FACTOR ** ranks[number]
         row = np.zeros(len(reading.hosts))

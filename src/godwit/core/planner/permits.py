@@ -116,7 +116,10 @@ class Permits:
         return None
 
     def _is_special(self, bundle: Bundle) -> bool:
-        return bundle.anchor is not None or any(one.id in self._bounds.only for one in bundle.vms)
+        only = self._bounds.only
+        return bundle.anchor is not None or (
+            bool(only) and any(one.id in only for one in bundle.vms)
+        )
 
     def _own_row(self, bundle: Bundle) -> int:
         row = np.array(

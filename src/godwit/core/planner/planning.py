@@ -9,6 +9,7 @@ from godwit.core.plan import Choice, Move, Plan, Refusal, Unplaced
 from godwit.core.planner.brief import Brief, brief_of
 from godwit.core.planner.consolidating import consolidated
 from godwit.core.planner.explaining import explained_moves
+from godwit.core.planner.limit import TimeLimit
 from godwit.core.planner.place import choose_destination
 from godwit.core.planner.reasons import (
     broken_reasons,
@@ -51,18 +52,14 @@ def plan_request(
 ) -> Plan:
     """Plan what is asked for. The same input and seed give the same plan to the byte.
 
-    With a ``clock`` the improvement ends after ``limit_s``; a plan that was cut off says so, and is
-    the only one that may come out otherwise another time.
+    With a ``clock`` the search ends in time for ``limit_s``; a plan that was cut off says so, and
+    is the only one that may come out otherwise another time.
 
     Raises: Refused when the request names what does not exist.
     """
     settings = settings or PlanSettings()
+    goes_on = TimeLimit(clock, limit_s)
     brief = brief_of(cluster, request)
-    begun_s = clock() if clock is not None else 0.0
-
-    def goes_on() -> bool:
-        return clock is None or clock() - begun_s < limit_s
-
     if brief.hosts_least is not None:
         brief = consolidated(cluster, brief, settings, seed, goes_on)
     found = settled_plan(cluster, brief, settings, seed, goes_on)
@@ -74,7 +71,7 @@ def plan_request(
     if unplaced:
         reasons += what_would_help(solver, where)
     reasons += broken_reasons(solver, where)
-    if not goes_on():
+    if goes_on.was_reached:
         reasons += (f"the search was cut off after {limit_s:g} s; more time may find more",)
     return Plan(
         id=PlanId(""),

@@ -10,11 +10,10 @@ import numpy.typing as npt
 
 from godwit.core.model import Cluster, Host, HostName, Vm, VmId
 from godwit.core.planner.bundling import Bundle, bundles_of
-from godwit.core.planner.pricing import estimate_price
+from godwit.core.planner.pricing import Prices, estimate_prices
 from godwit.core.planner.weights import PlanSettings
 from godwit.core.rules import apart_rules, kept_apart
 from godwit.core.timed import ApartRule
-from godwit.core.worth import MovePrice
 
 __all__ = ["CPU", "LOADS", "MEMORY", "Reading", "read_cluster"]
 
@@ -47,7 +46,7 @@ class Reading:
     base: Reals
     room: Whole
     is_usable: npt.NDArray[np.bool_]
-    prices: Sequence[MovePrice]
+    prices: Prices
     group_names: tuple[str, ...]
     place_of: Whole
     group_base: Whole
@@ -72,25 +71,20 @@ def read_cluster(
     bundles = [
         one for one in bundles_of(cluster, apart, leaving, joins=joins) if one.host in number
     ]
-    speeds = [
-        one.record.migration_link_bytes_per_s or settings.bounds.link_bytes_per_s for one in hosts
-    ]
     promised = _promised(cluster, number)
     names, place_of, group_base, groups = _groups(cluster, apart, number, bundles)
+    at = np.array([number[one.host] for one in bundles], dtype=np.int64)
+    each = [vm for one in bundles for vm in one.vms]
+    parts = np.array([len(one.vms) for one in bundles], dtype=np.int64)
+    bundle = np.repeat(np.arange(len(bundles)), parts)
     return Reading(
         cluster=cluster,
         hosts=hosts,
         number=number,
         bundles=bundles,
-        at=np.array([number[one.host] for one in bundles], dtype=np.int64),
-        need=_needs(bundles, settings),
-        size=np.array(
-            [
-                (sum(vm.memory_bytes for vm in one.vms), sum(vm.vcpus for vm in one.vms))
-                for one in bundles
-            ],
-            dtype=np.int64,
-        ).reshape(-1, 2),
+        at=at,
+        need=_needs(each, bundle, len(bundles), settings),
+        size=_sizes(each, bundle, len(bundles)),
         scale=np.array(
             [
                 (
@@ -114,7 +108,9 @@ def read_cluster(
         is_usable=np.array(
             [one.is_known and not one.record.in_maintenance for one in hosts], dtype=np.bool_
         ),
-        prices=[_price(cluster, one.vms, speeds[number[one.host]], settings) for one in bundles],
+        prices=estimate_prices(
+            cluster, each, bundle, _speeds_bytes_per_s(hosts, settings)[at[bundle]], settings
+        ),
         group_names=names,
         place_of=place_of,
         group_base=group_base,
@@ -122,31 +118,27 @@ def read_cluster(
     )
 
 
-def _needs(bundles: Sequence[Bundle], settings: PlanSettings) -> Reals:
+def _needs(vms: Sequence[Vm], bundle: Whole, bundles: int, settings: PlanSettings) -> Reals:
     wanted = settings.demand_cores
+    cores = [vm.busy_cores or 0.0 for vm in vms]
+    if wanted:
+        cores = [wanted.get(vm.id, busy) for vm, busy in zip(vms, cores, strict=True)]
+    memory = [float(vm.memory_bytes) for vm in vms]
+    return np.column_stack([np.bincount(bundle, one, bundles) for one in (cores, memory)])
+
+
+def _sizes(vms: Sequence[Vm], bundle: Whole, bundles: int) -> Whole:
+    found = np.zeros((bundles, 2), dtype=np.int64)
+    each = [(vm.memory_bytes, vm.vcpus) for vm in vms]
+    np.add.at(found, bundle, np.array(each, dtype=np.int64).reshape(-1, 2))
+    return found
+
+
+def _speeds_bytes_per_s(hosts: Sequence[Host], settings: PlanSettings) -> Reals:
+    """The links of the hosts, declared or taken as the settings have it."""
+    unknown = settings.bounds.link_bytes_per_s
     return np.array(
-        [
-            (
-                sum(wanted.get(vm.id, vm.busy_cores or 0.0) for vm in one.vms),
-                float(sum(vm.memory_bytes for vm in one.vms)),
-            )
-            for one in bundles
-        ],
-        dtype=np.float64,
-    ).reshape(-1, LOADS)
-
-
-def _price(
-    cluster: Cluster, vms: Sequence[Vm], link_bytes_per_s: float, settings: PlanSettings
-) -> MovePrice:
-    each = [estimate_price(cluster, one, link_bytes_per_s, settings) for one in vms]
-    if len(each) == 1:
-        return each[0]
-    return MovePrice(
-        time_s=sum(one.time_s for one in each),
-        sent_bytes=sum(one.sent_bytes for one in each),
-        pause_risk_fraction=max(one.pause_risk_fraction for one in each),
-        points=sum(one.points for one in each),
+        [one.record.migration_link_bytes_per_s or unknown for one in hosts], dtype=np.float64
     )
 
 
@@ -184,8 +176,14 @@ def _groups(
         if flying.host in number and (flying.vm, flying.host) not in there:
             for at in of_vm.get(flying.vm, ()):
                 base[at, place_of[at, number[flying.host]]] += 1
-    own = [tuple(sorted({at for vm in one.vms for at in of_vm.get(vm.id, ())})) for one in bundles]
+    own = [_of_all(one.vms, of_vm) for one in bundles]
     return tuple(one.name for one in rules), place_of, base, own
+
+
+def _of_all(vms: Sequence[Vm], of_vm: Mapping[VmId, Sequence[int]]) -> tuple[int, ...]:
+    if len(vms) == 1:
+        return tuple(of_vm.get(vms[0].id, ()))
+    return tuple(sorted({at for vm in vms for at in of_vm.get(vm.id, ())}))
 
 
 def _places(hosts: Sequence[Host], label: str | None) -> list[int]:

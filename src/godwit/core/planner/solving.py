@@ -22,7 +22,7 @@ from godwit.core.planner.weights import BROKEN_POINTS, PlanSettings
 from godwit.core.rules import Absorb, Breach
 
 if TYPE_CHECKING:
-    from godwit.core.planner.search.levels import Levels
+    from godwit.core.planner.levelling import Levels
 
 __all__ = ["Found", "Ordered", "Solver"]
 
@@ -62,9 +62,18 @@ class Ordered:
 class Solver:
     """One cluster and one brief; may be asked several times."""
 
-    def __init__(self, reading: Reading, brief: Brief, settings: PlanSettings, seed: int) -> None:
+    def __init__(
+        self,
+        reading: Reading,
+        brief: Brief,
+        settings: PlanSettings,
+        seed: int,
+        *,
+        permits: Permits | None = None,
+    ) -> None:
         self.reading, self.brief, self.settings, self.seed = reading, brief, settings, seed
-        self.permits = Permits(reading.cluster, reading.bundles, settings.bounds)
+        self.permits = permits or Permits(reading.cluster, reading.bundles, settings.bounds)
+        self._stays = np.array([bool(one.stays) for one in reading.bundles], dtype=np.bool_)
         self.counted = counted_hosts(reading, brief.leaving)
         self.book = Rulebook(reading.cluster)
         self.costs: PlaceCosts = place_costs(reading, brief, self.book)
@@ -80,8 +89,7 @@ class Solver:
 
     def solve(self, goes_on: Callable[[], bool]) -> Found:
         """Search until no pair of what was found is refused."""
-        from godwit.core.planner.search import levelling  # noqa: PLC0415 - takes most of a second
-        from godwit.core.planner.search.standing import stand  # noqa: PLC0415
+        from godwit.core.planner.levelling import Workbench, improve  # noqa: PLC0415 - late
 
         steps, shaken = self._steps(), self._forced()
         if self.brief.is_free:
@@ -97,11 +105,9 @@ class Solver:
             self._lone, self.permits.row = False, row
         rounds = _VETOES
         for _ in range(_ROUNDS):
-            levels = self.levels()
-            standing = stand(levels, seed=self.seed, moves_most=self._moves_most())
-            where, is_settled, _ = levelling.improve_level(
-                levels, standing, steps=steps, goes_on=goes_on, shaken=shaken
-            )
+            bench = Workbench(self.levels(), seed=self.seed, moves_most=self._moves_most())
+            is_settled = improve(bench, steps=steps, goes_on=goes_on, shaken=shaken)
+            where = bench.where
             if self.permits.refuses(self.moved(where)):
                 continue
             if rounds == 0 or not self.forbid(where):
@@ -146,9 +152,9 @@ class Solver:
 
     def order(self, where: Where, alternatives: int) -> list[Ordered]:
         """Put the moves to an assignment in order, each with the next best hosts."""
-        from godwit.core.planner.search.ordering import order_moves  # noqa: PLC0415
+        from godwit.core.planner.levelling import Workbench  # noqa: PLC0415 - late
 
-        moves, in_turn, places, gains = order_moves(self.levels(), where, alternatives=alternatives)
+        moves, in_turn, places, gains = Workbench(self.levels()).order(where, alternatives)
         return [
             Ordered(
                 bundle=item,
@@ -166,13 +172,13 @@ class Solver:
 
     def best_single(self) -> tuple[int, int, float] | None:
         """The single move that gains most, though it may gain less than its price."""
-        from godwit.core.planner.search.single import best_single  # noqa: PLC0415
+        from godwit.core.planner.levelling import Workbench  # noqa: PLC0415 - late
 
-        return best_single(self.levels())
+        return Workbench(self.levels()).best_single()
 
     def levels(self) -> "Levels":
         """The problem in arrays, with all that is known by now of what is permitted."""
-        from godwit.core.planner.search.levels import build_levels  # noqa: PLC0415
+        from godwit.core.planner.levelling import build_levels  # noqa: PLC0415 - late
 
         reading = self.reading
         return build_levels(
@@ -188,10 +194,9 @@ class Solver:
 
     def fixed(self) -> npt.NDArray[np.bool_]:
         """Who stays whatever happens."""
-        stays = np.array([bool(one.stays) for one in self.reading.bundles], dtype=np.bool_)
         if self.brief.is_free or not self._lone:
-            return stays
-        return stays | ~self._forced()
+            return self._stays
+        return self._stays | ~self._forced()
 
     def left(self, where: Where) -> list[int]:
         """The bundles that are still where they must not be."""
@@ -213,7 +218,7 @@ class Solver:
         return allowed
 
     def _prices(self) -> npt.NDArray[np.float64]:
-        points = np.array([one.points for one in self.reading.prices], dtype=np.float64)
+        points = self.reading.prices.points
         if self.brief.is_free:
             return points
         scale = self.site.load_scale

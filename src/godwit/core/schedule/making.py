@@ -9,7 +9,7 @@ from godwit.core.schedule.improving import Best, improve
 from godwit.core.schedule.order import Order, find_order
 from godwit.core.schedule.reading import read_scene
 from godwit.core.schedule.request import Search, Wanted
-from godwit.core.schedule.running import Timing
+from godwit.core.schedule.running import Timing, bits_of
 from godwit.core.schedule.scene import Leg, Scene
 from godwit.core.schedule.stuck import stuck_of_drop, stuck_of_order
 from godwit.core.timed import (
@@ -91,10 +91,14 @@ def _moves(scene: Scene, legs: Sequence[Leg], timing: Timing) -> tuple[TimedMove
     for leg in legs:
         nth[leg.mover] = nth.get(leg.mover, 0) + 1
         ids.append(MoveId(f"{scene.movers[leg.mover].vm.id}#{nth[leg.mover]}"))
+    beside: dict[tuple[int, str], set[int]] = {}
+    for number, leg in enumerate(legs):
+        beside.setdefault((leg.source, "out"), set()).add(number)
+        beside.setdefault((leg.destination, "in"), set()).add(number)
     ranges: dict[int, tuple[Range, Range]] = {}
     moves = []
     for number in sorted(range(len(legs)), key=lambda one: (timing.starts_s[one], one)):
-        after = [one for one in range(len(legs)) if timing.after[number] >> one & 1]
+        after = bits_of(timing.after[number])
         starts_s, ends_s = _ranges(
             scene, legs[number], timing, number, [ranges[one] for one in after]
         )
@@ -117,14 +121,14 @@ def _moves(scene: Scene, legs: Sequence[Leg], timing: Timing) -> tuple[TimedMove
                 memory_bytes=mover.vm.memory_bytes,
                 vcpus=mover.vm.vcpus,
                 after=tuple(ids[one] for one in after),
-                needs=tuple(
-                    ids[one] for one in range(len(legs)) if timing.needs[number] >> one & 1
-                ),
+                needs=tuple(ids[one] for one in bits_of(timing.needs[number])),
                 starts_s=starts_s,
                 ends_s=ends_s,
                 sent_bytes=sent,
                 share_fraction=min(1.0, sent / copy_s / link) if copy_s > 0 else 1.0,
-                sharing=_sharing(legs, timing, number),
+                sharing=_sharing(
+                    timing, number, beside[leg.source, "out"] | beside[leg.destination, "in"]
+                ),
                 slices=slices,
                 priority=mover.priority,
                 due_s=mover.due_s,
@@ -157,15 +161,15 @@ def _ranges(
     )
 
 
-def _sharing(legs: Sequence[Leg], timing: Timing, number: int) -> WayOfSharing:
-    leg, found = legs[number], WayOfSharing.ALONE
-    for other, one in enumerate(legs):
-        beside = one.source == leg.source or one.destination == leg.destination
+def _sharing(timing: Timing, number: int, beside: Iterable[int]) -> WayOfSharing:
+    """How a leg shares its links with those beside it on one of them."""
+    found = WayOfSharing.ALONE
+    for other in beside:
         together = (
             timing.starts_s[other] < timing.ends_s[number]
             and timing.starts_s[number] < timing.ends_s[other]
         )
-        if other == number or not beside or not together:
+        if other == number or not together:
             continue
         if any(
             a < d and c < b for a, b, _ in timing.slices[number] for c, d, _ in timing.slices[other]

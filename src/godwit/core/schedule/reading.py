@@ -157,10 +157,14 @@ def _holders(
     for vm_id in sorted({vm_id for vm_id, _ in there} - movers.keys()):
         # Below zero: it is somewhere, and stays there.
         numbers[vm_id] = -1 - len(numbers)
+    of_vm: dict[VmId, list[int]] = {}
+    for rule, one in enumerate(rules):
+        for vm_id in one.members:
+            of_vm.setdefault(vm_id, []).append(rule)
     holders: dict[tuple[int, int], tuple[int, ...]] = {}
     for vm_id, name in sorted(there):
-        for rule, one in enumerate(rules):
-            if vm_id in one.members and name in at:
+        for rule in of_vm.get(vm_id, ()):
+            if name in at:
                 key = (rule, places[rule][at[name]])
                 holders[key] = (*holders.get(key, ()), numbers[vm_id])
     return holders

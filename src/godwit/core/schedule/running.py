@@ -15,7 +15,7 @@ from godwit.core.schedule.links import Copying, in_turn
 from godwit.core.schedule.pools import Pool
 from godwit.core.schedule.scene import Layout, Leg, Scene
 
-__all__ = ["Timing", "run"]
+__all__ = ["Timing", "bits_of", "run"]
 
 #: Events as near to each other as this are one.
 _INSTANT_S: Final = 1e-9
@@ -79,7 +79,16 @@ class _Run:
         self.departed: dict[tuple[int, int], int] = {}
         self.memory = [Pool(amount) for amount in scene.start.free_bytes]
         self.vcpus = [Pool(amount) for amount in scene.start.free_vcpus]
-        self.slots = _slots(scene, at_once)
+        pools = _slots(scene, at_once)
+        #: By leg: the slots that it takes.
+        self.slots = [_slots_of(scene, leg, pools) for leg in legs]
+        #: By host: what of the witness comes to it, and how often something has ended there.
+        self.coming = [(0, 0)] * len(scene.hosts)
+        self.freed = [0] * len(scene.hosts)
+        #: Legs that were told no by their own hosts, and what had ended at those by then.
+        self.asleep: dict[int, tuple[int, int]] = {}
+        for leg in legs:
+            self.expect(leg, 1)
         self.ended = 0
         self.ancestors = [0] * count
         self.after = [0] * count
@@ -91,6 +100,13 @@ class _Run:
         #: (when, what happens then, leg); copies come and go by the rates in between.
         self.events: list[tuple[float, str, int]] = []
         self.links = [one for speed in scene.speeds for one in (speed, speed)]
+
+    def expect(self, leg: Leg, sign: int) -> None:
+        """A leg is still to come to its destination, or no longer."""
+        memory_bytes, vcpus = self.coming[leg.destination]
+        vm = self.scene.movers[leg.mover].vm
+        more = sign * vm.memory_bytes, sign * vm.vcpus
+        self.coming[leg.destination] = (memory_bytes + more[0], vcpus + more[1])
 
     def all(self) -> Timing:
         self.start_all()
@@ -172,8 +188,10 @@ class _Run:
         for rule in mover.rules:
             key = (rule, self.scene.places[rule][leg.source])
             self.departed[key] = self.departed.get(key, 0) | bit
-        for pool in self.slots_of(number):
+        for pool in self.slots[number]:
             pool.give(1, bit)
+        self.freed[leg.source] += 1
+        self.freed[leg.destination] += 1
 
     def start_all(self) -> None:
         """Start all that can start now, in their order."""
@@ -182,20 +200,28 @@ class _Run:
     def has_started(self, number: int) -> bool:
         """Start it if it can start; says whether it did."""
         leg, before = self.legs[number], self.before[number]
+        if number in self.refused:
+            return False
+        freed = (self.freed[leg.source], self.freed[leg.destination])
+        if self.asleep.get(number) == freed:
+            return False
         if before is not None and not self.ended >> before & 1:
             return False
         mover = self.scene.movers[leg.mover]
-        if (
-            number in self.refused
-            or any(not pool.free for pool in self.slots_of(number))
-            or not self.holders.fits(self.scene, mover, leg.destination)
+        if any(not pool.free for pool in self.slots[number]) or not self.holders.fits(
+            self.scene, mover, leg.destination
         ):
+            # What its hosts refuse they refuse until something ends there; rules of groups and the
+            # limit of the whole may change their answer at any end.
+            if not (mover.rules or mover.flights or self.scene.limits.whole):
+                self.asleep[number] = freed
             return False
         witness = self.witness_without(number)
         if witness is None:
             self.refused.add(number)
             return False
         self.witness = witness
+        self.expect(leg, -1)
         self.later.move(self.scene, leg)
         self.refused.clear()
         self.start(number)
@@ -213,7 +239,7 @@ class _Run:
         ):
             needed |= pool.take(amount, needed | self.known(needed))
         self.needs[number] = needed
-        for pool in self.slots_of(number):
+        for pool in self.slots[number]:
             needed |= pool.take(1, needed | self.known(needed))
         self.after[number] = self.reduced(needed)
         self.ancestors[number] = needed | self.known(needed)
@@ -224,7 +250,7 @@ class _Run:
     def known(self, needed: int) -> int:
         """All that those wait for."""
         found = 0
-        for one in _bits(needed):
+        for one in bits_of(needed):
             found |= self.ancestors[one]
         return found
 
@@ -244,29 +270,12 @@ class _Run:
     def is_harmless(self, number: int) -> bool:
         """Whether its destination has room for all that shall still come, whoever goes first."""
         leg = self.legs[number]
-        mover = self.scene.movers[leg.mover]
-        coming = [
-            self.scene.movers[self.legs[one].mover].vm
-            for one in self.witness
-            if self.legs[one].destination == leg.destination
-        ]
+        memory_bytes, vcpus = self.coming[leg.destination]
         return (
-            not mover.rules
-            and sum(one.memory_bytes for one in coming) <= self.later.free_bytes[leg.destination]
-            and sum(one.vcpus for one in coming) <= self.later.free_vcpus[leg.destination]
+            not self.scene.movers[leg.mover].rules
+            and memory_bytes <= self.later.free_bytes[leg.destination]
+            and vcpus <= self.later.free_vcpus[leg.destination]
         )
-
-    def slots_of(self, number: int) -> tuple[Pool, ...]:
-        leg = self.legs[number]
-        keys = [
-            ("whole", 0),
-            ("host", leg.source),
-            ("host", leg.destination),
-            ("link", 2 * leg.source),
-            ("link", 2 * leg.destination + 1),
-            *(("group", one) for one in self.scene.movers[leg.mover].flights),
-        ]
-        return tuple(self.slots[key] for key in keys if key in self.slots)
 
 
 def previous_legs(legs: Sequence[Leg]) -> list[int | None]:
@@ -323,7 +332,20 @@ def _slots(scene: Scene, at_once: int | None) -> dict[tuple[str, int], Pool]:
     return pools
 
 
-def _bits(mask: int) -> list[int]:
+def _slots_of(scene: Scene, leg: Leg, pools: dict[tuple[str, int], Pool]) -> tuple[Pool, ...]:
+    keys = [
+        ("whole", 0),
+        ("host", leg.source),
+        ("host", leg.destination),
+        ("link", 2 * leg.source),
+        ("link", 2 * leg.destination + 1),
+        *(("group", one) for one in scene.movers[leg.mover].flights),
+    ]
+    return tuple(pools[key] for key in keys if key in pools)
+
+
+def bits_of(mask: int) -> list[int]:
+    """The numbers whose bits are set, in their order."""
     found = []
     while mask:
         low = mask & -mask
