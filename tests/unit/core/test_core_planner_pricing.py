@@ -6,6 +6,7 @@ Method: a link of 1 GiB/s and a VM of 4 GiB, and one thing more in each test.
 import math
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from godwit.core.model import (
@@ -17,7 +18,7 @@ from godwit.core.model import (
     VmKnowledge,
 )
 from godwit.core.planner import Drain, PlanSettings, Weights, plan_request
-from godwit.core.planner.pricing import estimate_price
+from godwit.core.planner.pricing import estimate_prices
 from godwit.core.units import GIB
 from godwit.core.worth import MovePrice
 from tests.unit.core.builders import NOW_S, cluster, host, vm
@@ -52,7 +53,8 @@ def price(
 ) -> MovePrice:
     one = one or vm()
     seen = replace(cluster([host("h1"), host("h2")], [one]), known=known or Knowledge())
-    return estimate_price(seen, one, LINK, settings or PlanSettings())
+    each = estimate_prices(seen, [one], np.array([0]), np.array([LINK]), settings or PlanSettings())
+    return each[0]
 
 
 def test_a_calm_guest_costs_its_churn_its_time_and_its_bytes() -> None:
@@ -101,7 +103,7 @@ def test_a_vm_that_has_just_moved_costs_more_to_move_again(age_s: float, times: 
 
 def test_a_price_that_somebody_has_forecast_is_taken_as_it_is() -> None:
     said = MovePrice(time_s=1.0, sent_bytes=2.0, pause_risk_fraction=0.3, points=4.0)
-    assert price(settings=PlanSettings(prices={vm().id: said})) is said
+    assert price(settings=PlanSettings(prices={vm().id: said})) == said
 
 
 def test_of_many_vms_without_room_the_first_twenty_get_every_hosts_answer() -> None:
