@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from godwit.core.errors import BadSettings
+from godwit.core.planner import Weights
 from godwit.core.rules.groups import GroupRule
 from godwit.core.rules.policies import PolicyRule
 from godwit.daemon.settings import Settings, load_settings, state_directory
@@ -161,3 +162,25 @@ def test_without_any_variable_the_state_lies_below_home(monkeypatch: pytest.Monk
     monkeypatch.setattr("os.geteuid", lambda: 1000)
     monkeypatch.setattr(Path, "home", lambda: Path("/home/ann"))
     assert state_directory({}) == Path("/home/ann/.local/state/godwit")
+
+
+def test_the_planner_takes_the_weights_of_the_file(tmp_path: Path) -> None:
+    found = _load(tmp_path, "[planner]\ncpu_safe = 0.7\nhot_memory = 80.0\nchurn = 0.0\n").weights
+    assert found == Weights(cpu_safe_fraction=0.7, hot_memory=80.0, churn=0.0)
+    assert _load(tmp_path, "").weights == Weights()
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("cpu_safe = 1.2", "planner.cpu_safe"),
+        ("memory_safe = 0.0", "planner.memory_safe"),
+        ("hot_cpu = -1.0", "planner.hot_cpu"),
+        ("spare = 5000.0", "planner.spare"),
+        ("hot_disk = 1.0", "planner.hot_disk: there is no such setting"),
+    ],
+)
+def test_a_weight_that_could_not_be_is_refused(tmp_path: Path, line: str, says: str) -> None:
+    with pytest.raises(BadSettings) as refused:
+        _load(tmp_path, f"[planner]\n{line}\n")
+    assert says in refused.value.evidence
