@@ -228,7 +228,7 @@ def test_without_a_transit_host_they_are_stuck_and_the_remedy_helps() -> None:
     assert {one.kind for one in found.stuck} == {StuckKind.IMPOSSIBLE}
     assert "wait for each other: a -> b -> a" in found.stuck[0].why
     assert "h2 has room for 0 B and it needs 8.0 GiB until b has left it" in found.stuck[0].why
-    assert "Free 8.0 GiB" in found.stuck[0].remedy
+    assert "Free 8.0 GiB on h1, so that b can arrive" in found.stuck[0].remedy
     freed = cluster([server("h1", 16), server("h2", 8)], RING)
     assert not made(freed, *swapped()).stuck
 
@@ -237,7 +237,7 @@ def test_a_transit_host_that_is_just_too_small_is_named_with_what_it_lacks() -> 
     seen = cluster([server("h1", 8), server("h2", 8), server("h3", 7)], RING)
     found = made(seen, *swapped())
     assert {one.kind for one in found.stuck} == {StuckKind.IMPOSSIBLE}
-    assert "Free 1.0 GiB on h3" in found.stuck[0].remedy
+    assert "Free 1.0 GiB on h3, so that a can step aside there" in found.stuck[0].remedy
 
 
 def test_a_transit_host_must_be_allowed_for_the_vm() -> None:

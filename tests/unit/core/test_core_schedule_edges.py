@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 
-from godwit.core.model import Forecast, Range
+from godwit.core.model import Forecast, HostName, Range
 from godwit.core.schedule import Effort, Search, effort_of_forecast, make_schedule
 from godwit.core.schedule.effort import effort_of_memory
 from godwit.core.schedule.links import Copying, alike, in_turn
@@ -284,6 +284,16 @@ class TestWords:
         (note,) = (one for one in made(seen, *wishes).notes if "late" in one)
         assert note.count(" by ") == 1
         assert note.endswith(" by 5.0 s")
+
+
+def test_no_order_beats_a_chain_of_those_that_wait_for_each_other() -> None:
+    chain = [guest(name, f"h{n}", 8) for n, name in enumerate("abc", start=1)]
+    seen = cluster([server(f"h{n}", 8) for n in (1, 2, 3, 4)], chain)
+    only = {one.id: frozenset({one.host, HostName(f"h{n}")}) for n, one in enumerate(chain, 2)}
+    wishes = [wanted(one, f"h{n}") for n, one in enumerate(chain, start=2)]
+    found = made(seen, *wishes, bounds=Bounds(limits=FREE, only=only))
+    assert (found.makespan_s.likely, found.lower_bound_s) == pytest.approx((30.0, 30.0))
+    assert found.bound_by == "the move of a, for which others must leave first"
 
 
 def test_a_search_of_one_order_looks_at_no_more() -> None:
