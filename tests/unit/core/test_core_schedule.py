@@ -129,6 +129,9 @@ def test_a_move_waits_for_the_room_that_another_leaves() -> None:
     assert found.makespan_s.likely == pytest.approx(20.0)
     assert found.lower_bound_s == pytest.approx(20.0)
     assert "must leave first" in found.bound_by
+    late = of(found, "a")
+    assert (late.starts_s.low, late.starts_s.high) == pytest.approx((8.0, 15.0))
+    assert (late.ends_s.low, late.ends_s.high) == pytest.approx((16.0, 30.0))
 
 
 def test_moves_that_share_nothing_wait_for_nobody() -> None:
@@ -158,6 +161,7 @@ def test_streams_that_do_not_fill_the_link_run_side_by_side() -> None:
     assert found.makespan_s.likely == pytest.approx(10.0)
     assert {one.sharing for one in found.moves} == {WayOfSharing.PARALLEL}
     assert all(one.share_fraction == pytest.approx(0.5) for one in found.moves)
+    assert (found.lower_bound_s, found.bound_by) == (pytest.approx(10.0), "the move of a alone")
 
 
 RING = [guest("a", "h1", 8), guest("b", "h2", 8)]
