@@ -277,6 +277,23 @@ def test_an_arrival_does_not_take_the_room_that_others_need_to_get_out() -> None
     assert [one.vm_name for one in found.moves] == ["a", "b", "c"]
 
 
+def test_each_may_come_now_but_not_all_of_them_in_any_order() -> None:
+    # Both hosts have room for one more: for a and b, or for those that change places first.
+    come = [guest("a", "h3", 8), guest("b", "h4", 8)]
+    swap = [guest("y", "h1", 8), guest("z", "h2", 8)]
+    seen = cluster([server(f"h{n}", 16) for n in (1, 2, 3, 4)], [*come, *swap])
+    only = {one.id: frozenset({HostName("h1"), HostName("h2")}) for one in swap}
+    found = made(
+        seen,
+        *(wanted(one, f"h{n}") for n, one in enumerate(come, start=1)),
+        *(wanted(one, f"h{n}") for n, one in zip((2, 1), swap, strict=True)),
+        bounds=Bounds(limits=FREE, only=only),
+    )
+    assert not found.stuck
+    assert len(found.moves) == 4
+    assert found.moves[0].vm_name in {"y", "z"}
+
+
 def test_what_can_not_stand_in_the_end_is_left_out_and_the_rest_is_done() -> None:
     a, b = guest("a", "h1", 6), guest("b", "h1", 4)
     seen = cluster([server("h1", 16), server("h2", 8)], [a, b])
