@@ -226,6 +226,15 @@ def impatient(lab: Lab) -> Iterator[None]:
         lab.host(name).run(["sh", "-c", f"echo {tries} > {switch}"])
 
 
+async def _let_the_destination_notice(pair: Pair, one: Guest, lab: Lab) -> None:
+    """End its connection where it only waits: nothing is written there, so that it never ends."""
+    await pair.until_state(one, "h1", RunState.PAUSED_POSTCOPY_FAILED)
+    await asyncio.sleep(5.0)
+    if ("h2", Kind.POSTCOPY_BROKE) not in pair.told:
+        gone = pair.records["h1"].migration_address
+        await asyncio.to_thread(lab.host("h2").run, ["ss", "-K", "-tn", "dst", str(gone)])
+
+
 async def _break(pair: Pair, one: Guest, lab: Lab) -> None:
     """Cut the migration link while pages still follow, and wait until both sides know it."""
     recipe = replace(PLAIN, postcopy=True, bandwidth_bytes_per_s=SLOW, bandwidth_is_hard=True)
@@ -234,10 +243,14 @@ async def _break(pair: Pair, one: Guest, lab: Lab) -> None:
     await pair.hosts["h1"].start_postcopy(VmId(one.uuid))
     await pair.until_state(one, "h2", RunState.RUNNING_POSTCOPY)
     await pair.until(one, lambda seen: seen.postcopy_requests > 0)
+    # Pages that QEMU's main loop needs come first: without them it answers nobody.
+    await asyncio.sleep(2.0)
     await asyncio.to_thread(faults.cut_link, lab, "h2", Network.MIGRATION)
+    noticing = asyncio.create_task(_let_the_destination_notice(pair, one, lab))
     with pytest.raises(OutcomeUnknown, match="post-copy broke"):
         async with asyncio.timeout(60):
             await call
+    await noticing
     await pair.until_state(one, "h1", RunState.PAUSED_POSTCOPY_FAILED, within_s=5)
     await pair.until_state(one, "h2", RunState.RUNNING_POSTCOPY_FAILED, within_s=5)
 

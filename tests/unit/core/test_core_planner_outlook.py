@@ -213,11 +213,24 @@ class TestRecipe:
         assert "0.5 of 8 cores free" in busy["xbzrle"]
         assert "not known" in unknown["xbzrle"]
 
+    @pytest.mark.parametrize(("count", "all_are_weighed"), [(8, True), (9, False)])
+    def test_up_to_eight_moves_every_recipe_is_weighed(
+        self, count: int, all_are_weighed: bool
+    ) -> None:
+        vms = [vm(f"web{n}", memory_bytes=GIB) for n in range(count)]
+        plan = plan_drain(cluster(self.hosts(), vms), H1, parallel=1, settings=ASKED_NOTHING)
+        assert len(plan.moves) == count
+        assert all((len(one.alternatives) > 1) is all_are_weighed for one in plan.moves)
+
     def test_in_a_plan_of_many_moves_only_what_is_needed_is_weighed(self) -> None:
         names = [f"web{n}" for n in range(12)]
         hot = set(names[:4])
         vms = [
-            vm(name, policy=VmPolicy(pause_max_s=0.3, may_postcopy=name in {"web0", "web1"}))
+            # To web9 it is permitted, who does well without.
+            vm(
+                name,
+                policy=VmPolicy(pause_max_s=0.3, may_postcopy=name in {"web0", "web1", "web9"}),
+            )
             for name in names
         ]
         known = {VmId(f"id-{name}"): _writes(300e6 if name in hot else 1e6, name) for name in names}

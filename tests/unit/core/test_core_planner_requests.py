@@ -215,6 +215,15 @@ class TestDrain:
         assert "a device" in said["web1"]
         assert "on its way to h2 already" in said["web2"]
 
+    def test_of_those_that_stay_the_urgent_come_first_then_the_large(self) -> None:
+        sizes = {"b": (5, 0), "large": (9, 0), "urgent": (4, 1), "a": (5, 0)}
+        vms = [
+            vm(name, memory_bytes=gib * GIB, policy=VmPolicy(priority=priority))
+            for name, (gib, priority) in sizes.items()
+        ]
+        made = plan(cluster([host("h1"), tight("h2", 3)], vms), Drain(hosts=(H1,)))
+        assert [one.vm_name for one in made.unplaced] == ["urgent", "large", "a", "b"]
+
     def test_an_unknown_host_or_vm_is_refused(self) -> None:
         seen = cluster(THREE, [vm()])
         with pytest.raises(Refused, match="h9"):

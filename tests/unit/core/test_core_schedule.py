@@ -129,6 +129,9 @@ def test_a_move_waits_for_the_room_that_another_leaves() -> None:
     assert found.makespan_s.likely == pytest.approx(20.0)
     assert found.lower_bound_s == pytest.approx(20.0)
     assert "must leave first" in found.bound_by
+    late = of(found, "a")
+    assert (late.starts_s.low, late.starts_s.high) == pytest.approx((8.0, 15.0))
+    assert (late.ends_s.low, late.ends_s.high) == pytest.approx((16.0, 30.0))
 
 
 def test_moves_that_share_nothing_wait_for_nobody() -> None:
@@ -158,6 +161,7 @@ def test_streams_that_do_not_fill_the_link_run_side_by_side() -> None:
     assert found.makespan_s.likely == pytest.approx(10.0)
     assert {one.sharing for one in found.moves} == {WayOfSharing.PARALLEL}
     assert all(one.share_fraction == pytest.approx(0.5) for one in found.moves)
+    assert (found.lower_bound_s, found.bound_by) == (pytest.approx(10.0), "the move of a alone")
 
 
 RING = [guest("a", "h1", 8), guest("b", "h2", 8)]
@@ -228,7 +232,7 @@ def test_without_a_transit_host_they_are_stuck_and_the_remedy_helps() -> None:
     assert {one.kind for one in found.stuck} == {StuckKind.IMPOSSIBLE}
     assert "wait for each other: a -> b -> a" in found.stuck[0].why
     assert "h2 has room for 0 B and it needs 8.0 GiB until b has left it" in found.stuck[0].why
-    assert "Free 8.0 GiB" in found.stuck[0].remedy
+    assert "Free 8.0 GiB on h1, so that b can arrive" in found.stuck[0].remedy
     freed = cluster([server("h1", 16), server("h2", 8)], RING)
     assert not made(freed, *swapped()).stuck
 
@@ -237,7 +241,7 @@ def test_a_transit_host_that_is_just_too_small_is_named_with_what_it_lacks() -> 
     seen = cluster([server("h1", 8), server("h2", 8), server("h3", 7)], RING)
     found = made(seen, *swapped())
     assert {one.kind for one in found.stuck} == {StuckKind.IMPOSSIBLE}
-    assert "Free 1.0 GiB on h3" in found.stuck[0].remedy
+    assert "Free 1.0 GiB on h3, so that a can step aside there" in found.stuck[0].remedy
 
 
 def test_a_transit_host_must_be_allowed_for_the_vm() -> None:
@@ -271,6 +275,23 @@ def test_an_arrival_does_not_take_the_room_that_others_need_to_get_out() -> None
     found = made(seen, wanted(a, "h2"), wanted(b, "h1"), wanted(c, "h2", priority=1))
     assert not found.stuck
     assert [one.vm_name for one in found.moves] == ["a", "b", "c"]
+
+
+def test_each_may_come_now_but_not_all_of_them_in_any_order() -> None:
+    # Both hosts have room for one more: for a and b, or for those that change places first.
+    come = [guest("a", "h3", 8), guest("b", "h4", 8)]
+    swap = [guest("y", "h1", 8), guest("z", "h2", 8)]
+    seen = cluster([server(f"h{n}", 16) for n in (1, 2, 3, 4)], [*come, *swap])
+    only = {one.id: frozenset({HostName("h1"), HostName("h2")}) for one in swap}
+    found = made(
+        seen,
+        *(wanted(one, f"h{n}") for n, one in enumerate(come, start=1)),
+        *(wanted(one, f"h{n}") for n, one in zip((2, 1), swap, strict=True)),
+        bounds=Bounds(limits=FREE, only=only),
+    )
+    assert not found.stuck
+    assert len(found.moves) == 4
+    assert found.moves[0].vm_name in {"y", "z"}
 
 
 def test_what_can_not_stand_in_the_end_is_left_out_and_the_rest_is_done() -> None:

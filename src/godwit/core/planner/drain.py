@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Final, Unpack
 
 from godwit.core.model import Cluster, HostName, Vm, VmId
-from godwit.core.plan import Choice, Move, Plan, Unplaced
+from godwit.core.plan import Candidate, Choice, Move, Plan, Unplaced
 from godwit.core.planner.objective import evaluate
 from godwit.core.planner.outlook import link_share, with_outlook
 from godwit.core.planner.place import choose_destination, explain
@@ -124,7 +124,7 @@ def _judged(
         if chosen is not None and chosen.fits:
             _, notes = recipe_for(cluster, vm, chosen.host, settings)
             # What its host does not tell is known only now.
-            warnings, reason = chosen.warnings + notes, _reason(choice, move)
+            warnings, reason = chosen.warnings + notes, _reason(choice, chosen, move)
             moves.append(replace(move, choice=choice, reason=reason, warnings=warnings))
         elif (other := choice.best) is not None:
             recipe, notes = recipe_for(cluster, vm, other.host, settings)
@@ -147,11 +147,9 @@ def _judged(
     return moves, stay
 
 
-def _reason(choice: Choice, move: Move) -> str:
+def _reason(choice: Choice, chosen: Candidate, move: Move) -> str:
     """The least loaded host says so; another one says what all of them together gain by it."""
-    chosen, best = choice.candidate(move.destination), choice.best
-    if chosen is None:
-        return move.reason
+    best = choice.best
     if best is not None and chosen.load_after <= best.load_after:
         return explain(choice, chosen)
     return f"{move.reason}; taken alone it would rather be on {best.host}" if best else move.reason
