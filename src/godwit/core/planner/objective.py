@@ -19,7 +19,16 @@ from godwit.core.planner.rulebook import RuleAmount, Rulebook, ends_of
 from godwit.core.planner.weights import BROKEN_POINTS, PlanSettings, Weights
 from godwit.core.worth import Term
 
-__all__ = ["Amounts", "counted_hosts", "evaluate", "measure", "soft_name", "terms_of", "unspared"]
+__all__ = [
+    "Amounts",
+    "counted_hosts",
+    "evaluate",
+    "has_of",
+    "measure",
+    "soft_name",
+    "terms_of",
+    "unspared",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,11 +126,23 @@ def measure(
 
 
 def _overfull(reading: Reading, where: npt.NDArray[np.integer]) -> float:
-    """What hosts promise of memory and vCPUs above what they have, as fractions of the promise."""
+    """What hosts promise of memory and vCPUs above what they have, as fractions of that."""
     held = np.zeros_like(reading.room)
     np.add.at(held, where, reading.size)
     over = np.where(held > 0, np.maximum(0, held - reading.room), 0)
-    return float((over / np.maximum(1, held)).sum())
+    return float((over / has_of(reading)).sum())
+
+
+def has_of(reading: Reading) -> npt.NDArray[np.float64]:
+    """[host, room] what a host has to give; of one that was not read, without end."""
+    return np.array(
+        [
+            (max(1.0, one.memory_for_vms_bytes), max(1.0, one.cores_for_vms))
+            if one.observed is not None
+            else (np.inf, np.inf)
+            for one in reading.hosts
+        ]
+    ).reshape(-1, 2)
 
 
 def _met(reading: Reading, where: npt.NDArray[np.integer]) -> float:
