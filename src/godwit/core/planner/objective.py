@@ -25,6 +25,7 @@ __all__ = [
     "evaluate",
     "has_of",
     "measure",
+    "rooms_and_groups",
     "soft_name",
     "terms_of",
     "unspared",
@@ -111,18 +112,27 @@ def measure(
     hot = np.maximum(0.0, shares - safe).sum(axis=0)
     lacking = np.maximum(0.0, used[counted] - reading.scale[counted])[:, CPU].sum()
     moved = np.flatnonzero(where != reading.at).tolist()
-    ends = ends_of(reading, where)
+    amounts = tuple(zip(book.weighed, book.amounts(ends_of(reading, where)), strict=True))
     return Amounts(
         hot_cpu=float(hot[CPU]),
         hot_memory=float(hot[MEMORY]),
         imbalance_cpu=float(apart[CPU]),
         imbalance_memory=float(apart[MEMORY]),
         unmet_cores=float(lacking),
-        broken=_overfull(reading, where) + _met(reading, where) + book.hard_amount(ends),
+        broken=rooms_and_groups(reading, where) + sum(n for rule, n in amounts if rule.hard),
         spare=0.0 if book.has_absorb else float(len(unspared(reading, where, counted))),
         price=float(sum(reading.prices[one].points for one in moved)),
-        soft=book.soft_amounts(ends),
+        soft=tuple(
+            RuleAmount(name=rule.name, says=rule.SAYS, price=rule.price, amount=amount)
+            for rule, amount in amounts
+            if not rule.hard
+        ),
     )
+
+
+def rooms_and_groups(reading: Reading, where: npt.NDArray[np.integer]) -> float:
+    """By how much rooms are overfull, and VMs met that are kept apart: what is no rule's tally."""
+    return _overfull(reading, where) + _met(reading, where)
 
 
 def _overfull(reading: Reading, where: npt.NDArray[np.integer]) -> float:
