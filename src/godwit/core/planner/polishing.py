@@ -128,6 +128,9 @@ class _Descent:
         effect = self._standing.weigh_all({vm.id: host for vm in reading.bundles[bundle].vms})
         if effect.is_refused and not is_back:
             return None
+        gains = effect.price < 0 or effect.hard_amount < 0
+        if not gains and not is_back and bundle not in solver.costs.must_go:
+            return None  # what only the loads gain by is the search's business
         table, kind = solver.costs.table, solver.costs.kind[bundle]
         here = int(self.where[bundle])
         change = float(table[kind, place] - table[kind, here])

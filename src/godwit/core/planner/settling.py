@@ -182,10 +182,12 @@ def _best_part(solver: Solver, found: Settled) -> Settled:
 
 def _none_in_vain(solver: Solver, found: Settled) -> Settled:
     """Leave out each move without which the plan is as good, the one that gains least first."""
-    moved = [number for number, _ in solver.moved(found.where)]
+    moved = [one for one, _ in solver.moved(found.where) if one not in solver.costs.must_go]
     if not moved or len(moved) > _LOOKED_AT_MOST:
         return found
     for one in reversed(solver.order(found.where, 0)):
+        if one.bundle in solver.costs.must_go:
+            continue
         tried = _without(solver, found, [one.bundle])
         if tried.gain >= found.gain - _LEAST_GAIN:
             found = tried
