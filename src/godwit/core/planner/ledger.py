@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from godwit.core.planner.objective import has_of
 from godwit.core.planner.reading import CPU, MEMORY, Reading
 from godwit.core.planner.weights import Weights
 from godwit.core.units import format_fraction
@@ -26,6 +27,7 @@ class Ledger:
         self._sums = shares[counted].sum(axis=0).tolist()
         self._weights = weights
         self._size, self._room = reading.size.tolist(), reading.room.tolist()
+        self._has: list[list[float]] = has_of(reading).tolist()
         held = np.zeros_like(reading.room)
         np.add.at(held, reading.at, reading.size)
         self._held = held.tolist()
@@ -84,7 +86,10 @@ class Ledger:
         for place, sign in ((source, -1), (host, 1)):
             for column, size in enumerate(self._size[bundle]):
                 now, room = self._held[place][column], self._room[place][column]
-                found += _over(now, room) - _over(now + sign * size, room)
+                over = max(0, now - room) if now > 0 else 0
+                then = now + sign * size
+                over -= max(0, then - room) if then > 0 else 0
+                found += over / self._has[place][column]
         for group in self._groups[bundle]:
             near, far = self._place_of[group, source], self._place_of[group, host]
             if near != far:
@@ -129,7 +134,3 @@ class Ledger:
             f"{format_fraction(self.share(host, MEMORY, beside=beside))} of its memory promised"
             f" and {format_fraction(self.share(host, CPU, beside=beside))} of its cores busy"
         )
-
-
-def _over(held: int, room: int) -> float:
-    return (held - room) / held if held > max(0, room) else 0.0

@@ -19,7 +19,17 @@ from godwit.core.planner.rulebook import RuleAmount, Rulebook, ends_of
 from godwit.core.planner.weights import BROKEN_POINTS, PlanSettings, Weights
 from godwit.core.worth import Term
 
-__all__ = ["Amounts", "counted_hosts", "evaluate", "measure", "soft_name", "terms_of", "unspared"]
+__all__ = [
+    "Amounts",
+    "counted_hosts",
+    "evaluate",
+    "has_of",
+    "measure",
+    "rooms_and_groups",
+    "soft_name",
+    "terms_of",
+    "unspared",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,26 +112,47 @@ def measure(
     hot = np.maximum(0.0, shares - safe).sum(axis=0)
     lacking = np.maximum(0.0, used[counted] - reading.scale[counted])[:, CPU].sum()
     moved = np.flatnonzero(where != reading.at).tolist()
-    ends = ends_of(reading, where)
+    amounts = tuple(zip(book.weighed, book.amounts(ends_of(reading, where)), strict=True))
     return Amounts(
         hot_cpu=float(hot[CPU]),
         hot_memory=float(hot[MEMORY]),
         imbalance_cpu=float(apart[CPU]),
         imbalance_memory=float(apart[MEMORY]),
         unmet_cores=float(lacking),
-        broken=_overfull(reading, where) + _met(reading, where) + book.hard_amount(ends),
+        broken=rooms_and_groups(reading, where) + sum(n for rule, n in amounts if rule.hard),
         spare=0.0 if book.has_absorb else float(len(unspared(reading, where, counted))),
         price=float(sum(reading.prices[one].points for one in moved)),
-        soft=book.soft_amounts(ends),
+        soft=tuple(
+            RuleAmount(name=rule.name, says=rule.SAYS, price=rule.price, amount=amount)
+            for rule, amount in amounts
+            if not rule.hard
+        ),
     )
 
 
+def rooms_and_groups(reading: Reading, where: npt.NDArray[np.integer]) -> float:
+    """By how much rooms are overfull, and VMs met that are kept apart: what is no rule's tally."""
+    return _overfull(reading, where) + _met(reading, where)
+
+
 def _overfull(reading: Reading, where: npt.NDArray[np.integer]) -> float:
-    """What hosts promise of memory and vCPUs above what they have, as fractions of the promise."""
+    """What hosts promise of memory and vCPUs above what they have, as fractions of that."""
     held = np.zeros_like(reading.room)
     np.add.at(held, where, reading.size)
     over = np.where(held > 0, np.maximum(0, held - reading.room), 0)
-    return float((over / np.maximum(1, held)).sum())
+    return float((over / has_of(reading)).sum())
+
+
+def has_of(reading: Reading) -> npt.NDArray[np.float64]:
+    """[host, room] what a host has to give; of one that was not read, without end."""
+    return np.array(
+        [
+            (max(1.0, one.memory_for_vms_bytes), max(1.0, one.cores_for_vms))
+            if one.observed is not None
+            else (np.inf, np.inf)
+            for one in reading.hosts
+        ]
+    ).reshape(-1, 2)
 
 
 def _met(reading: Reading, where: npt.NDArray[np.integer]) -> float:

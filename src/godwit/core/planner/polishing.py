@@ -21,7 +21,7 @@ from godwit.core.rules import Absorb, Standing
 __all__ = ["polished"]
 
 #: So many moves are weighed at most.
-_WEIGHED_MOST: Final = 30_000
+_WEIGHED_MOST: Final = 10_000
 _PASSES_MOST: Final = 4
 #: Above so many hosts only the emptiest are looked at, and so many of each value of a label.
 _HOSTS_MOST: Final = 64
@@ -62,10 +62,10 @@ class _Descent:
         solver, book = self._solver, self._solver.book
         ends = ends_of(solver.reading, self.where)
         found = set(solver.left(self.where))
-        for rule in book.weighed:
+        for number, rule in enumerate(book.weighed):
             if isinstance(rule, Absorb) or not (ends.keys() & rule.vms or solver.brief.repairs):
                 continue
-            if any(True for _ in rule.check(book.end(ends))):
+            if self._standing.amount(number):
                 ours = rule.vms if solver.brief.repairs else rule.vms & ends.keys()
                 found |= {self._bundle[vm] for vm in ours if vm in self._bundle}
         return sorted(one for one in found if not self._fixed[one])
@@ -128,6 +128,9 @@ class _Descent:
         effect = self._standing.weigh_all({vm.id: host for vm in reading.bundles[bundle].vms})
         if effect.is_refused and not is_back:
             return None
+        gains = effect.price < 0 or effect.hard_amount < 0
+        if not gains and not is_back and bundle not in solver.costs.must_go:
+            return None  # what only the loads gain by is the search's business
         table, kind = solver.costs.table, solver.costs.kind[bundle]
         here = int(self.where[bundle])
         change = float(table[kind, place] - table[kind, here])

@@ -79,22 +79,30 @@ class Rulebook:
         """The cluster after these moves."""
         return self.landed.with_places(ends)
 
-    def hard_amount(self, ends: Mapping[VmId, HostName]) -> float:
-        """By how much the hard rules are broken together."""
-        after = self.end(ends) if self.hard else None
-        return sum(one.amount for rule in self.hard if after for one in rule.check(after))
+    def amounts(self, ends: Mapping[VmId, HostName]) -> tuple[float, ...]:
+        """By how much each rule of the book is broken then, in their order.
 
-    def soft_amounts(self, ends: Mapping[VmId, HostName]) -> tuple[RuleAmount, ...]:
-        """By how much each soft rule is broken, in their order."""
-        return tuple(
-            RuleAmount(
-                name=rule.name,
-                says=rule.SAYS,
-                price=rule.price,
-                amount=sum(one.amount for one in rule.check(self.end(ends))),
-            )
-            for rule in self.soft
+        The moves are made on a standing that is kept, and taken back: that takes time for the rules
+        that they touch alone.
+        """
+        if not self.weighed:
+            return ()
+        standing, was = self._standing, {vm: self.landed.places[vm] for vm in ends}
+        for vm, host in ends.items():
+            standing.move(vm, host)
+        found = tuple(
+            sum(one.amount for one in rule.check(self.end(ends)))
+            if (amount := standing.amount(number)) is None
+            else amount
+            for number, rule in enumerate(self.weighed)
         )
+        for vm, host in was.items():
+            standing.move(vm, host)
+        return found
+
+    @cached_property
+    def _standing(self) -> Standing:
+        return Standing(self.weighed, self.cluster)
 
     def standing(self, ends: Mapping[VmId, HostName] | None = None) -> Standing | None:
         """The rules of the book, ready to weigh moves one by one; None where there are none."""

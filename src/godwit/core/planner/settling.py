@@ -44,6 +44,8 @@ class Settled:
     where: Where
     terms: tuple[Term, ...]
     reasons: tuple[str, ...] = ()
+    #: Whether nothing was changed about what the search found.
+    is_as_found: bool = True
 
     @property
     def judged(self) -> tuple[Term, ...]:
@@ -65,7 +67,8 @@ def settled_plan(
     """Find the assignment of a request."""
     first = _one_pass(cluster, brief, settings, seed, goes_on)
     wants_more = (brief.is_free or brief.repairs) and not brief.away
-    if first.solver.site.is_exact or not wants_more or settings.moves_most is not None:
+    is_settled = first.solver.site.is_exact and first.is_as_found
+    if is_settled or not wants_more or settings.moves_most is not None:
         return first
     for _ in range(_AGAIN_MOST):
         ends = ends_of(first.solver.reading, first.where)
@@ -90,7 +93,7 @@ def _one_pass(
     if not solver.site.is_exact or best is not found or brief.joins:
         best = _none_in_vain(solver, best)
     if not solver.moved(found.where) or best.gain > 0:
-        return best
+        return replace(best, is_as_found=best is found)
     lost = min(found.judged, key=lambda one: one.gain)
     figures = f"{lost.before:.3g} before, {lost.after:.3g} after"
     reasons = (f"what would move gains less than it costs by {lost.name}: {figures}",)
@@ -179,10 +182,12 @@ def _best_part(solver: Solver, found: Settled) -> Settled:
 
 def _none_in_vain(solver: Solver, found: Settled) -> Settled:
     """Leave out each move without which the plan is as good, the one that gains least first."""
-    moved = [number for number, _ in solver.moved(found.where)]
+    moved = [one for one, _ in solver.moved(found.where) if one not in solver.costs.must_go]
     if not moved or len(moved) > _LOOKED_AT_MOST:
         return found
     for one in reversed(solver.order(found.where, 0)):
+        if one.bundle in solver.costs.must_go:
+            continue
         tried = _without(solver, found, [one.bundle])
         if tried.gain >= found.gain - _LEAST_GAIN:
             found = tried

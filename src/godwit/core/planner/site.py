@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from godwit.core.model import HostName, VmId
 from godwit.core.planner.brief import HELPER_POINTS, Brief, PlaceCosts
+from godwit.core.planner.objective import rooms_and_groups
 from godwit.core.planner.reading import Reading
 from godwit.core.planner.rulebook import Rulebook
 from godwit.core.planner.site_rooms import Load, Rooms, load_of, rooms_of
@@ -112,7 +113,8 @@ def site_of(reading: Reading, brief: Brief, costs: PlaceCosts, book: Rulebook) -
         narrowed=made.narrowed(rules),
         soft_scale=made.soft_scale,
         load_scale=_REPAIR_LOAD if brief.repairs and not brief.is_free else 1.0,
-        is_broken=brief.repairs and bool(book.breaches({})),
+        is_broken=brief.repairs
+        and (rooms_and_groups(reading, reading.at) > 0 or any(one > 0 for one in book.amounts({}))),
         is_exact=not any(_is_followed_nearly(one) for one in rules),
         values={one.name: made.values(one) for one in rules},
     )

@@ -15,7 +15,7 @@ from godwit.core.rules.affinity import Affinity
 from godwit.core.rules.assignment import Assignment, end_of, present
 from godwit.core.rules.breach import Breach
 from godwit.core.rules.bundle import Bundle
-from godwit.core.rules.rule import ClusterRule
+from godwit.core.rules.rule import ClusterRule, PairRule
 from godwit.core.timed import TimedMove
 
 __all__ = ["broken_on_the_way", "taken_back"]
@@ -35,7 +35,7 @@ def taken_back(
     """
     landed, kept = end_of(cluster, {}), dict(ends)
     dropped: dict[VmId, Breach] = {}
-    held = [one for one in _hard(rules) if _is_touched(one, kept)]
+    held = [_of_movers(one, kept) for one in _hard(rules) if _is_touched(one, kept)]
     had: dict[int, tuple[Breach, ...]] = {}
     is_clean = False
     while kept and not is_clean:
@@ -86,6 +86,11 @@ def _hard(rules: Iterable[Rule]) -> list[ClusterRule]:
 
 def _is_touched(rule: ClusterRule, ends: Mapping[VmId, HostName]) -> bool:
     return rule.OF_HOSTS or isinstance(rule, Absorb) or not rule.vms.isdisjoint(ends)
+
+
+def _of_movers(rule: ClusterRule, ends: Mapping[VmId, HostName]) -> ClusterRule:
+    """Of a rule about each VM for itself, what it says of those that move: nobody else matters."""
+    return replace(rule, vms=rule.vms & ends.keys()) if isinstance(rule, PairRule) else rule
 
 
 def _amount(breaches: Iterable[Breach]) -> float:

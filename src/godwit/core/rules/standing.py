@@ -122,6 +122,11 @@ class Standing:
             if tally is not None and rule.hard
         )
 
+    def amount(self, number: int) -> float | None:
+        """By how much a rule is broken, by its place in ``rules``; None when it is unweighed."""
+        tally = self._tallies[number]
+        return None if tally is None else tally.amount
+
     def place(self, vm: VmId) -> HostName:
         """Where a VM is in the end; KeyError when it does not run."""
         return self._places[vm]
