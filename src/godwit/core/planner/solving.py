@@ -88,7 +88,55 @@ class Solver:
         self._lone = not brief.makes_room
 
     def solve(self, goes_on: Callable[[], bool]) -> Found:
-        """Search until no pair of what was found is refused."""
+        """Search until no pair of what was found is refused; whom that leaves, try to pack."""
+        found = self._levelled(goes_on)
+        if self.settings.steps == 0 or not goes_on() or not self._might_fit(found.where):
+            return found
+        packed = self._packed(goes_on)
+        return packed if packed is not None and self._fewer(packed, found) else found
+
+    def _might_fit(self, where: Where) -> bool:
+        """Whether one that is left would have room, if those who may move made it."""
+        fixed, reading = self.fixed(), self.reading
+        room = self.site.rooms.room.copy()
+        np.subtract.at(room, reading.at[fixed], self.site.rooms.size[fixed])
+        allowed = self._allowed()
+        return any(
+            bool(
+                (allowed[self.permits.row[one]] & (self.site.rooms.size[one] <= room).all(1)).any()
+            )
+            for one in self.left(where)
+            if not reading.bundles[one].stays
+        )
+
+    def _packed(self, goes_on: Callable[[], bool]) -> Found | None:
+        from godwit.core.planner.levelling import Workbench, improve  # noqa: PLC0415 - late
+        from godwit.core.planner.packing import packed  # noqa: PLC0415 - late
+
+        for _ in range(_VETOES):
+            levels = self.levels()
+            where = packed(levels, self.costs, seed=self.seed, goes_on=goes_on)
+            if where is None:
+                return None
+            if self.permits.refuses(self.moved(where)):
+                continue
+            # Who made room for nothing goes home again.
+            bench = Workbench(levels, where, seed=self.seed)
+            is_settled = improve(bench, steps=0, goes_on=goes_on)
+            if not self.permits.refuses(self.moved(bench.where)):
+                return Found(where=self.kept(bench.where), is_settled=is_settled)
+        return None
+
+    def _fewer(self, one: Found, other: Found) -> bool:
+        """Whether fewer are left by the first, the more urgent and the larger counted more."""
+        table, kind = self.costs.table, self.costs.kind
+
+        def missed(where: Where) -> float:
+            return float(sum(table[kind[at], where[at]] for at in self.left(where)))
+
+        return missed(one.where) < missed(other.where)
+
+    def _levelled(self, goes_on: Callable[[], bool]) -> Found:
         from godwit.core.planner.levelling import Workbench, improve  # noqa: PLC0415 - late
 
         steps, shaken = self._steps(), self._forced()
@@ -99,7 +147,7 @@ class Solver:
         elif self.brief.makes_room and not self.brief.repairs and not self._lone:
             # Mostly nobody has to make room: those that must go are soon placed alone.
             self._lone, row = True, self.permits.row.copy()
-            found = self.solve(goes_on)
+            found = self._levelled(goes_on)
             if not self.left(found.where):
                 return found
             self._lone, self.permits.row = False, row
