@@ -182,6 +182,18 @@ def test_vms_of_other_hosts_make_room_for_a_drain_only_where_they_may(
     assert _ends(helped) == {"db1": "kvm3", "web1": "kvm2"}
 
 
+def test_a_consolidation_leaves_as_many_hosts_in_use_as_asked(
+    http: httpx.Client, world: World
+) -> None:
+    hosts = tuple(make_host(name) for name in ("kvm1", "kvm2", "kvm3"))
+    vms = tuple(make_vm(f"web{n}", f"kvm{n}") for n in (1, 2, 3))
+    world.controller.cluster = answer_all(
+        Cluster(generation=7, taken_at_s=1.0, hosts=hosts, vms=vms)
+    )
+    assert _made(http, kind="consolidate", hosts_least=3)["leaving"] == []
+    assert len(_made(http, kind="consolidate", hosts_least=2)["leaving"]) == 1
+
+
 def test_a_run_of_a_balance_has_its_kind_and_no_host(http: httpx.Client, hot: World) -> None:
     plan = _made(http, kind="balance")
     accepted = http.post(f"/plans/{plan['id']}/accept")
