@@ -95,8 +95,11 @@ class Runs:
                     f"{', '.join(sorted(both))} is being emptied already, by {run.stored.id}",
                     remedy="See `godwit status`.",
                 )
-            ours = {one.vm: one.vm_name for one in plan.moves}
-            if shared := sorted(ours[one.vm] for one in run.plan.moves if one.vm in ours):
+            # What it has moved already it moves no more.
+            waiting = set(self.get(run.stored.id).remaining)
+            ours = {one.vm for one in plan.moves}
+            theirs = {one.vm: one.vm_name for one in run.plan.moves if one.vm_name in waiting}
+            if shared := sorted(theirs[one] for one in ours & theirs.keys()):
                 raise Refused(
                     f"{run.stored.id} ({run.plan.kind.value}) moves {', '.join(shared)} already",
                     remedy=f"Wait for it, or cancel it: `godwit cancel {run.stored.id}`.",

@@ -131,7 +131,7 @@ class RepairRequest(_Searched):
 
 
 class MixRequest(_Searched):
-    """Several requests as one plan."""
+    """Several requests as one plan. ``deadline_s`` and ``make_room`` are those of its drains."""
 
     kind: Literal["mix"] = "mix"
     balance: bool = False
@@ -140,11 +140,15 @@ class MixRequest(_Searched):
     evacuate: tuple[_Name, ...] = ()
     place: tuple[_Name, ...] = ()
     deadline_s: _Duration | None = None
+    make_room: bool = False
 
     @model_validator(mode="after")
     def _something(self) -> "MixRequest":
         if not (self.balance or self.repair or self.drain or self.evacuate or self.place):
             msg = "name at least one thing to do"
+            raise ValueError(msg)
+        if self.deadline_s is not None and not (self.drain or self.evacuate):
+            msg = "a deadline is that of a drain or an evacuation, and there is none"
             raise ValueError(msg)
         return self
 
@@ -215,8 +219,9 @@ def _mixed(
     asked: MixRequest, host: Callable[[str], HostName]
 ) -> tuple[core.Drain | core.Evacuate | core.Place | core.Balance | core.Repair, ...]:
     hosts = tuple(host(one) for one in asked.drain)
+    drain = core.Drain(hosts=hosts, deadline_s=asked.deadline_s, make_room=asked.make_room)
     return (
-        *((core.Drain(hosts=hosts, deadline_s=asked.deadline_s),) if hosts else ()),
+        *((drain,) if hosts else ()),
         *(core.Evacuate(host=host(one), deadline_s=asked.deadline_s) for one in asked.evacuate),
         *(core.Place(vm=VmId(one)) for one in asked.place),
         *((core.Balance(),) if asked.balance else ()),

@@ -155,6 +155,7 @@ def _mix(
     balance: Annotated[bool, typer.Option("--balance", help="Level the load, too.")] = False,
     repair: Annotated[bool, typer.Option("--repair", help="Cure broken rules, too.")] = False,
     within: WithinOption = None,
+    make_room: MakeRoomOption = False,
     cluster: _ClusterOption = None,
 ) -> None:
     """Plan several things at once, as one plan."""
@@ -169,6 +170,7 @@ def _mix(
         balance=balance,
         repair=repair,
         deadline_s=within_s(within),
+        make_room=make_room,
     )
     _show(ctx, asked, searching, cluster)
 
