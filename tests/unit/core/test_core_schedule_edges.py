@@ -297,16 +297,14 @@ def test_no_order_beats_a_chain_of_those_that_wait_for_each_other() -> None:
 
 
 def test_who_is_waited_for_goes_first_at_the_first_try() -> None:
-    a, b, c = guest("a", "h1", 4), guest("b", "h1", 4), guest("c", "h2", 4)
-    seen = cluster([server("h1", 8), *(server(f"h{n}", 16) for n in (2, 3, 4))], [a, b, c])
-    # Only b is waited for: a takes its turn on the link after it, and ends long before c.
-    only = {c.id: frozenset({HostName("h1"), HostName("h2")})}
+    a, b, c = guest("a", "h1", 4), guest("b", "h2", 4), guest("c", "h4", 4)
+    hosts = [server(f"h{n}", room) for n, room in enumerate((4, 4, 16, 4), start=1)]
     found = made(
-        seen,
-        *(wanted(one, to) for one, to in ((a, "h3"), (b, "h4"), (c, "h1"))),
-        bounds=Bounds(limits=FREE, only=only),
+        cluster(hosts, [a, b, c]),
+        *(wanted(one, to) for one, to in ((a, "h3"), (b, "h3"), (c, "h2"))),
         tries=1,
     )
+    # On the link into h3 b goes first, as c waits for it, and a copies meanwhile.
     assert found.makespan_s.likely == pytest.approx(12.0)
 
 
