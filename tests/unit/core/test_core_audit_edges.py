@@ -9,7 +9,7 @@ import pytest
 
 from godwit.core.audit import Kind, audit
 from godwit.core.model import HostName, Range, RunState
-from godwit.core.rules import Bundle
+from godwit.core.rules import Bundle, InFlight
 from godwit.core.timed import MoveId, Slice, TimedPlan
 from godwit.core.units import GIB
 from tests.unit.core.builders import cluster, group, host, promise, vm
@@ -230,3 +230,37 @@ def test_where_a_vm_is_bound_to_is_told() -> None:
     assert only(seen(), plan(moved(A, "h3")), bound).why == "a is bound to h1, h2"
     nowhere = replace(limits(), only={A.id: frozenset[HostName]()})
     assert only(seen(), plan(moved(A, "h3")), nowhere).why == "a is bound to no host"
+
+
+def test_only_those_that_wait_for_each_other_are_named() -> None:
+    roomy, ring, free = planted_order()
+    last = moved(C, "h3", nth=1)
+    onward = moved(vm("d", "h3"), "h1", after=("c#1",), at=(10, 20))
+    world = cluster(roomy.hosts, [A, B, C, vm("d", "h3")])
+    found = audit(world, plan(*ring.moves, last, onward), free)
+    assert [one.moves for one in found if one.kind is Kind.ORDER] == [("a#1", "b#1")]
+
+
+def test_the_first_instant_at_which_a_limit_is_broken_is_told() -> None:
+    roomy = cluster([host(f"h{n}") for n in (1, 2, 3)], [A, B, C, vm("d", "h1")])
+    later = {"at": (20.0, 30.0)}
+    four = plan(
+        *both(),
+        moved(C, "h2", **later),
+        moved(vm("d", "h1"), "h2", **later),  # type: ignore[arg-type]
+    )
+    found = only(roomy, four, limits(whole=1))
+    assert (found.at_s, found.why) == (0.0, "2 moves at once, and 1 are allowed")
+    turns = plan(moved(A, "h3"), moved(B, "h3", at=(10, 20)))
+    found = only(roomy, turns, limits(whole=1))
+    assert (found.at_s, found.why) == (
+        None,
+        "2 moves at once may be in flight as the order allows, and 1 are allowed",
+    )
+    rule = InFlight(name="one", vms=frozenset({A.id, B.id, C.id, vm("d").id}), most=1)
+    assert only(replace(roomy, rules=(rule,)), four, limits()).at_s == 0.0
+
+
+def test_vms_that_are_kept_apart_may_part() -> None:
+    met = seen(groups=[group("g", A, C, together=False)])
+    assert audit(met, plan(moved(A, "h3")), limits()) == ()

@@ -189,9 +189,9 @@ class TestEffort:
         assert (one.setup_s, one.ending_s) == (0.5, 0.5)
         assert one.total_s(100.0) == pytest.approx(2.0)
         uneven = effort_of_forecast(
-            forecast(2.0, 10.0), memory_bytes=10, link_bytes_per_s=100.0, setup_s=3.0, ending_s=1.0
+            forecast(2.0, 10.0), memory_bytes=10, link_bytes_per_s=100.0, setup_s=3.0, ending_s=2.0
         )
-        assert (uneven.setup_s, uneven.ending_s) == (0.75, 0.25)
+        assert (uneven.setup_s, uneven.ending_s) == pytest.approx((0.6, 0.4))
 
     def test_a_forecast_of_no_time_is_that_of_memory(self) -> None:
         one = effort_of_forecast(forecast(0.0, 10.0), memory_bytes=7, link_bytes_per_s=100.0)
@@ -294,6 +294,36 @@ def test_no_order_beats_a_chain_of_those_that_wait_for_each_other() -> None:
     found = made(seen, *wishes, bounds=Bounds(limits=FREE, only=only))
     assert (found.makespan_s.likely, found.lower_bound_s) == pytest.approx((30.0, 30.0))
     assert found.bound_by == "the move of a, for which others must leave first"
+
+
+def test_who_is_waited_for_goes_first_at_the_first_try() -> None:
+    a, b, c = guest("a", "h1", 4), guest("b", "h2", 4), guest("c", "h4", 4)
+    hosts = [server(f"h{n}", room) for n, room in enumerate((4, 4, 16, 4), start=1)]
+    found = made(
+        cluster(hosts, [a, b, c]),
+        *(wanted(one, to) for one, to in ((a, "h3"), (b, "h3"), (c, "h2"))),
+        tries=1,
+    )
+    # On the link into h3 b goes first, as c waits for it, and a copies meanwhile.
+    assert found.makespan_s.likely == pytest.approx(12.0)
+
+
+def test_room_for_one_is_there_when_enough_have_left_and_not_only_when_all_have() -> None:
+    small, large, comes = guest("b", "h2", 4), guest("d", "h2", 8), guest("a", "h1", 4)
+    seen = cluster([server("h1", 8), server("h2", 12), server("h3", 16)], [small, large, comes])
+    found = made(seen, wanted(comes, "h2"), wanted(small, "h3"), wanted(large, "h3"))
+    # b: 1 + 4 + 1 s, then a; d copies after b.
+    assert of(found, "a").ends_s.likely == pytest.approx(12.0)
+    assert found.makespan_s.likely == pytest.approx(14.0)
+
+
+def test_a_move_of_a_moment_has_a_bound_of_a_moment() -> None:
+    one = guest("a", "h1", 1)
+    short = Effort(first_bytes=GIB / 4, setup_s=0.1, ending_s=0.1)
+    found = made(
+        cluster([server("h1", 8), server("h2", 8)], [one]), wanted(one, "h2", effort=short)
+    )
+    assert (found.makespan_s.likely, found.lower_bound_s) == pytest.approx((0.45, 0.45))
 
 
 def test_a_search_of_one_order_looks_at_no_more() -> None:

@@ -68,6 +68,14 @@ def test_the_file_has_a_line_for_each_host_and_vm() -> None:
     assert sum(line.startswith('  {"id":"id-web') for line in lines) == 2
 
 
+def test_the_hosts_of_an_answer_stand_in_their_order() -> None:
+    many = [host(f"h{n:02}") for n in range(20)]
+    document = json.loads(write_json(cluster(many, [vm("web1", "h00")])))
+    for section in ("cpu_answers", "disk_sightings"):
+        (row,) = document[section]
+        assert row["hosts"] == [one.name for one in many]
+
+
 def test_a_file_that_is_cut_off_anywhere_is_refused() -> None:
     raw = write_json(some())
     for end in [*range(0, len(raw) - 2, 97), len(raw) - 3]:

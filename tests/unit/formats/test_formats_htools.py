@@ -216,7 +216,8 @@ def test_labels_that_say_something_else_are_no_reason_to_fail(label: str) -> Non
         ("N|0|0|1.5", "N|0|0|fast", "'0|fast'"),
         ("web2|4096", "web2|-4096", "below zero"),
         ("|8.0|32.0", "|many|32.0", "no ratio of vCPUs"),
-        ("|8.0|32.0", "|0|32.0", "0.0 vCPUs a core"),
+        ("|8.0|32.0", "|0|32.0", "the policy of the cluster allows 0.0 vCPUs a core"),
+        ("|2.0|32.0", "|0|32.0", "the policy of far allows 0.0 vCPUs a core"),
         ("\n\nweb1", "\n\n\n\nweb1", "7 sections"),
     ],
 )

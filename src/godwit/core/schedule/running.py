@@ -96,9 +96,10 @@ class _Run:
         self.starts_s, self.ends_s = [0.0] * count, [0.0] * count
         self.slices: list[tuple[tuple[float, float, float], ...]] = [()] * count
         self.copies: list[Copying] = []
-        self.started = self.nears = 0
-        #: (when, what happens then, leg); copies come and go by the rates in between.
-        self.events: list[tuple[float, str, int]] = []
+        self.started = self.copied = self.nears = 0
+        #: (when, what happens then, the how-manieth start, leg): of copies that begin at the same
+        #: instant the one that was asked first goes first. Copies end by the rates in between.
+        self.events: list[tuple[float, str, int, int]] = []
         self.links = [one for speed in scene.speeds for one in (speed, speed)]
 
     def expect(self, leg: Leg, sign: int) -> None:
@@ -120,7 +121,7 @@ class _Run:
             self.advance(next_s)
             ended = False
             while self.events and self.events[0][0] <= self.now_s + _INSTANT_S:
-                _, what, leg = heapq.heappop(self.events)
+                _, what, _, leg = heapq.heappop(self.events)
                 if what == "copy":
                     self.begin_copy(leg)
                 else:
@@ -158,14 +159,14 @@ class _Run:
             self.copies.remove(one)
             self.slices[one.move] = tuple(one.slices)
             ending_s = self.scene.movers[self.legs[one.move].mover].effort.ending_s
-            heapq.heappush(self.events, (self.now_s + ending_s, "end", one.move))
+            heapq.heappush(self.events, (self.now_s + ending_s, "end", 0, one.move))
 
     def begin_copy(self, number: int) -> None:
         leg = self.legs[number]
         effort, link = self.scene.movers[leg.mover].effort, self.scene.link_bytes_per_s(leg)
         copy = Copying(
             move=number,
-            rank=self.started,
+            rank=self.copied,
             links=(2 * leg.source, 2 * leg.destination + 1),
             full_bytes_per_s=effort.full_bytes_per_s(link),
             written_bytes_per_s=effort.written_bytes_per_s(link),
@@ -173,7 +174,7 @@ class _Run:
             left_bytes=effort.first_bytes,
         )
         copy.near = copy.near_bytes >= copy.whole_bytes
-        self.started += 1
+        self.copied += 1
         self.copies.append(copy)
 
     def end(self, number: int) -> None:
@@ -245,7 +246,9 @@ class _Run:
         self.ancestors[number] = needed | self.known(needed)
         self.holders.begin(self.scene, mover, leg.destination)
         self.starts_s[number] = self.now_s
-        heapq.heappush(self.events, (self.now_s + mover.effort.setup_s, "copy", number))
+        copies_at_s = self.now_s + mover.effort.setup_s
+        heapq.heappush(self.events, (copies_at_s, "copy", self.started, number))
+        self.started += 1
 
     def known(self, needed: int) -> int:
         """All that those wait for."""
