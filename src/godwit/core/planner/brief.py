@@ -128,6 +128,8 @@ class PlaceCosts:
     #: Bundles that may go to one host only, and those that may be on these only.
     only: dict[int, int]
     bound: dict[int, frozenset[HostName]]
+    #: Of those that must go, the ones that only join the rest of a group: a rule, no request.
+    joining: frozenset[int]
     #: For each rule about VMs that move together: the bundles that it leaves free, as all must go.
     going: dict[str, frozenset[int]]
 
@@ -143,6 +145,7 @@ def place_costs(reading: Reading, brief: Brief, book: Rulebook) -> PlaceCosts:
     rows = [np.zeros(len(reading.hosts))]
     must_go: dict[int, str] = {}
     only: dict[int, int] = {}
+    joining: set[int] = set()
     for number, bundle in enumerate(reading.bundles):
         is_asked = bundle.host in brief.leaving or bundle.anchor is not None
         if not (is_asked or brief.homes or brief.away):
@@ -168,6 +171,7 @@ def place_costs(reading: Reading, brief: Brief, book: Rulebook) -> PlaceCosts:
             row[:] = points
             row[reading.number[bundle.anchor]] = 0.0
             must_go[number] = f"the rest of its affinity group is on {bundle.anchor}"
+            joining.add(number)
         if number in must_go:
             kind[number] = len(rows)
             rows.append(row)
@@ -183,6 +187,7 @@ def place_costs(reading: Reading, brief: Brief, book: Rulebook) -> PlaceCosts:
         must_go=must_go | company.why,
         only=only,
         bound=company.bound,
+        joining=frozenset(joining),
         going=company.going,
     )
 

@@ -120,7 +120,9 @@ def _by_rules(
     costs, here = solver.costs, ledger.where[one.bundle]
     row = costs.table[costs.kind[one.bundle]]
     hard = ledger.mended(one.bundle, one.host) - effect.hard_amount
-    found = [("misplaced", float(row[here] - row[one.host])), ("broken", BROKEN_POINTS * hard)]
+    found = [("broken", BROKEN_POINTS * hard)]
+    if one.bundle not in costs.joining:
+        found.append(("misplaced", float(row[here] - row[one.host])))
     found += [(soft_name(by.rule.name), -by.price) for by in effect.changes if not by.rule.hard]
     return [(name, points) for name, points in found if abs(points) > _ROUNDING]
 

@@ -68,6 +68,7 @@ def settled_plan(
     first = _one_pass(cluster, brief, settings, seed, goes_on)
     wants_more = (brief.is_free or brief.repairs) and not brief.away
     is_settled = first.solver.site.is_exact and first.is_as_found
+    is_settled = is_settled and not first.solver.has_vetoed
     if is_settled or not wants_more or settings.moves_most is not None:
         return first
     for _ in range(_AGAIN_MOST):
@@ -115,14 +116,15 @@ def _terms(solver: Solver, where: Where) -> tuple[Term, ...]:
     before = measure(reading, book, reading.at, solver.counted, weights)
     after = measure(reading, book, where, solver.counted, weights)
     terms = terms_of(reading, solver.counted, weights, before, after)
-    if not solver.costs.must_go:
+    asked = [one for one in solver.costs.must_go if one not in solver.costs.joining]
+    if not asked:
         return terms
-    left = solver.left(where)
+    left = set(solver.left(where)) & set(asked)
     misplaced = Term(
         name="misplaced",
         counts="VMs that are not where they must be",
         points=FORCED_POINTS,
-        before=float(sum(len(reading.bundles[one].vms) for one in solver.costs.must_go)),
+        before=float(sum(len(reading.bundles[one].vms) for one in asked)),
         after=float(sum(len(reading.bundles[one].vms) for one in left)),
     )
     return (misplaced, *terms)

@@ -85,6 +85,8 @@ class Solver:
         self.levels_price = self._prices()
         #: What stays although the search would have moved it, and the rule that is against it.
         self.held_back: dict[int, Breach] = {}
+        #: Whether rules were ever against what the search found.
+        self.has_vetoed = False
         self._lone = not brief.makes_room
 
     def solve(self, goes_on: Callable[[], bool]) -> Found:
@@ -173,6 +175,7 @@ class Solver:
             here = self.site.like(int(where[number]), breach.rule)
             here[self.reading.at[number]] = False
             self.permits.narrow(number, ~here)
+            self.has_vetoed = True
             found = True
         return found
 
@@ -180,6 +183,7 @@ class Solver:
         """Leave those where they are whose moves would break a hard rule, and remember why."""
         where = where.copy()
         for number, breach in self._against(where).items():
+            self.has_vetoed = True
             self.held_back[number] = breach
             where[number] = self.reading.at[number]
         return where
@@ -249,7 +253,13 @@ class Solver:
     def left(self, where: Where) -> list[int]:
         """The bundles that are still where they must not be."""
         table, kind = self.costs.table, self.costs.kind
-        return [one for one in self.costs.must_go if table[kind[one], where[one]] > 0]
+        return [
+            one
+            for one in self.costs.must_go
+            if table[kind[one], where[one]] > 0
+            # A group may join elsewhere than where most of it was.
+            and not (one in self.costs.joining and where[one] != self.reading.at[one])
+        ]
 
     def _forced(self) -> npt.NDArray[np.bool_]:
         forced = np.zeros(len(self.reading.bundles), dtype=np.bool_)
