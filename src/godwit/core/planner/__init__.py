@@ -9,7 +9,7 @@ nothing is worth moving, why. ``evaluate`` counts the same terms for any assignm
 
 The way of a request: ``brief`` (what it asks of the search), ``reading`` (the cluster in numbers,
 with ``bundling`` for what moves together or is kept apart, and ``permits`` for what a rule says of
-one VM and one host), ``solving`` (arrays, the search in ``search/levelling.py``), ``objective``
+one VM and one host), ``solving`` (arrays, the search in ``levelling/``), ``objective``
 (what it comes to), ``explaining``. It never asks a host anything, and gives moves without times:
 the schedule orders them.
 

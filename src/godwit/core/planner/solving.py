@@ -1,7 +1,7 @@
 """Puts a reading and a brief into arrays, has them searched, and checks what was permitted.
 
-Compiled code is loaded by the first search, not with this package: commands that don't plan start
-without it.
+The search is loaded when it is first asked for, not with this package, and its compiled code by the
+first large problem: commands that don't plan start without either.
 """
 
 from collections.abc import Callable
@@ -141,6 +141,7 @@ class Solver:
     def _levelled(self, goes_on: Callable[[], bool]) -> Found:
         from godwit.core.planner.levelling import Workbench, improve  # noqa: PLC0415 - late
 
+        goes_on()  # the clock learns that the search begins
         steps, shaken = self._steps(), self._forced()
         if self.brief.is_free:
             shaken = np.ones_like(shaken)

@@ -26,6 +26,9 @@ MADE: Final = 5
 COUNTS: Final = 6
 #: In the place of an item or of a bin: there is none.
 NONE: Final = -1
+#: In a chain, so many items may give way one after the other, and so many are tried at each link.
+LINKS: Final = 4
+WIDTH: Final = 8
 
 T = TypeVar("T")
 
@@ -110,6 +113,14 @@ class Memory(NamedTuple):
     free: Indices
     #: [item] the best assignment on the way.
     best: Indices
+    #: [link] a chain: who, where it was, how many were tried to follow it, of how many.
+    link_item: Indices
+    link_home: Indices
+    link_tried: Indices
+    link_count: Indices
+    #: [link, width] who may follow, and [width] by what size.
+    link_next: Indices
+    link_size: Reals
 
 
 def board_of(levels: Levels, *, plain: bool) -> Board:
@@ -171,6 +182,12 @@ def memory_for(levels: Levels, *, plain: bool) -> Memory:
             by_size=by_size.astype(np.int32),
             free=np.zeros(items, dtype=np.int32),
             best=np.zeros(items, dtype=np.int32),
+            **{
+                name: np.zeros(LINKS + 1, dtype=np.int32)
+                for name in ("link_item", "link_home", "link_tried", "link_count")
+            },
+            link_next=np.zeros((LINKS + 1, WIDTH), dtype=np.int32),
+            link_size=np.zeros(WIDTH),
         ),
         plain=plain,
     )

@@ -1,10 +1,10 @@
 """Steepest descent of a levelling problem: the move that gains most, until none gains enough.
 
 Of each item the best move is remembered, and of each bin the best of its items. When a bin has
-changed, its items' moves are weighed again, each to where it would go; the other moves when their
-turn comes. At last every item is looked at once more, all sums counted anew. Then come exchanges
-from the bins that cost most, and for items that must go but have no room, moves that make room by
-sending another one on.
+changed, its items' moves are weighed again, each to where it would go; whether one would rather go
+elsewhere by now is looked at when its turn comes. At last every item is looked at once more, all
+sums counted anew. Then come exchanges from the bins that cost most, and for items that must go but
+have no room, moves that make room by sending another one on, or a chain of others.
 """
 
 from typing import Final
@@ -19,6 +19,7 @@ from godwit.core.planner.levelling.board import (
     Memory,
     Standing,
 )
+from godwit.core.planner.levelling.chaining import chain
 from godwit.core.planner.levelling.costing import lacking_cost, over_cost, settle, shift
 from godwit.core.planner.levelling.exchanging import exchange_best
 from godwit.core.planner.levelling.levels import BROKEN_COST
@@ -117,8 +118,7 @@ def _look_at_bin(
 ) -> None:
     """Find the best move of any item of a bin, as far as one may gain enough.
 
-    The bin itself has changed: where a move is remembered that is not old, it is still the best of
-    its item, and is only weighed again.
+    The bin itself has changed: moves that are remembered are only weighed again.
     """
     # Noise of the last digits must not hide what is just enough.
     enough = -0.5 * least_gain
@@ -127,10 +127,9 @@ def _look_at_bin(
     while item != NONE:
         if board.fixed[item]:
             memory.item_place[item] = NONE
-        elif memory.item_place[item] != NONE and not _is_old(memory, item):
+        elif memory.item_place[item] != NONE:
             _weigh_again(board, standing, memory, item)
         else:
-            memory.item_place[item] = NONE
             leaves = away_of(board, standing, item, board.origin[item])
             if spread + leaves - relief_of(board, standing, item) < enough:
                 _look_at_item(board, standing, memory, item)
@@ -164,7 +163,8 @@ def _descend(
             return True
         item = memory.bin_item[source]
         if _is_old(memory, item):
-            _look_at_bin(board, standing, memory, source, least_gain)
+            _look_at_item(board, standing, memory, item)
+            _rank(standing, memory, source)
             continue
         # The mean of all bins shifts with every move, but hardly: so only this one is weighed.
         _weigh_again(board, standing, memory, item)
@@ -301,12 +301,21 @@ def _make_room_for_all(board: Board, standing: Standing, memory: Memory, least_g
     for at in range(len(memory.by_size)):
         item = memory.by_size[at]
         cost = board.place_cost[board.kind[item]][standing.where[item]]
-        if (
-            not board.fixed[item]
-            and cost >= _MUST_LEAVE
-            and _make_room(board, standing, memory, item, least_gain)
-        ):
+        if board.fixed[item] or cost < _MUST_LEAVE:
+            continue
+        if _make_room(board, standing, memory, item, least_gain):
             made += 1
+            continue
+        count = chain(board, standing, memory, item, least_gain)
+        for link in range(count):
+            _note(standing, memory, memory.link_item[link])
+        for link in range(count):
+            home = memory.link_home[link]
+            _look_at_bin(board, standing, memory, home, least_gain)
+        if count:
+            made += 1
+            last = standing.where[memory.link_item[count - 1]]
+            _look_at_bin(board, standing, memory, last, least_gain)
     return made
 
 

@@ -20,6 +20,7 @@ from godwit.core.planner.levelling.levels import Reals
 from godwit.core.planner.levelling.moving import (
     FORBIDDEN,
     away_of,
+    largest_of,
     least_between,
     price_change,
     relief_of,
@@ -150,27 +151,24 @@ def exchange_best(
     """
     best, best_item, best_other = -least_gain, NONE, NONE
     own = _best_to_leave(board, standing, source, NONE)
+    for load in range(len(board.need)):
+        memory.largest[load] = largest_of(board, standing, load, source)
     for place in range(len(board.counted)):
         if place == source:
             continue
-        spread = _least_of_both(board, standing, source, place)
+        spread = _least_of_both(board, standing, memory, source, place)
         theirs = _best_to_leave(board, standing, place, source)
-        # Noise of the last digits must not hide what is just enough.
-        if spread + own + theirs >= -0.5 * least_gain:
-            continue
-        item = standing.first[source]
+        item = standing.first[source] if _may_gain(spread + own + theirs, least_gain) else NONE
         while item != NONE:
             if not board.fixed[item]:
                 leaves = away_of(board, standing, item, place) - relief_of(board, standing, item)
-                if spread + leaves + theirs < -0.5 * least_gain:
-                    other = standing.first[place]
-                    while other != NONE:
-                        standing.counts[EVALUATIONS] += 1
-                        change = _exchange(board, standing, item, other)
-                        is_first = item < best_item or (item == best_item and other < best_other)
-                        if change < best or (change == best and best_item != NONE and is_first):
-                            best, best_item, best_other = change, item, other
-                        other = standing.next[other]
+                other = NONE
+                if _may_gain(spread + leaves + theirs, least_gain):
+                    other = _best_other(board, standing, memory, item, place)
+                change = memory.exchanges[other] if other != NONE else FORBIDDEN
+                is_first = item < best_item or (item == best_item and other < best_other)
+                if change < best or (change == best and best_item != NONE and is_first):
+                    best, best_item, best_other = change, item, other
             item = standing.next[item]
     if best_item != NONE:
         place = standing.where[best_other]
@@ -180,9 +178,31 @@ def exchange_best(
     return best_item
 
 
+@small
+def _may_gain(least: float, least_gain: float) -> bool:
+    """Whether what changes by so much at least may gain enough, for all noise of last digits."""
+    return least < -0.5 * least_gain
+
+
+@kernel
+def _best_other(board: Board, standing: Standing, memory: Memory, item: int, place: int) -> int:
+    """The item of a bin with which an exchange changes least, the first of equal ones."""
+    best, best_other = FORBIDDEN, NONE
+    other = standing.first[place]
+    while other != NONE:
+        standing.counts[EVALUATIONS] += 1
+        change = _exchange(board, standing, item, other)
+        if change < best or (change == best and best_other != NONE and other < best_other):
+            best, best_other = change, other
+        other = standing.next[other]
+    if best_other != NONE:
+        memory.exchanges[best_other] = best
+    return best_other
+
+
 @kernel
 def _best_to_leave(board: Board, standing: Standing, source: int, place: int) -> float:
-    """The least that it changes, beside loads apart, that an item leaves a bin for another.
+    """The least that it changes, beside what loads do, that an item leaves a bin for another.
 
     Without that other, for any.
     """
@@ -198,13 +218,14 @@ def _best_to_leave(board: Board, standing: Standing, source: int, place: int) ->
 
 
 @kernel
-def _least_of_both(board: Board, standing: Standing, source: int, place: int) -> float:
-    """The least that loads apart change, however much goes from one bin to the other."""
+def _least_of_both(
+    board: Board, standing: Standing, memory: Memory, source: int, place: int
+) -> float:
+    """The least that loads change, however much of an item goes from one bin to the other."""
     change = 0.0
     if standing.counts[COUNTED]:
         for load in range(len(board.need)):
-            used = standing.used[load]
-            change += least_between(
-                board, standing, load, source, place, used[source], -used[place]
-            )
+            most = memory.largest[load]
+            back = -largest_of(board, standing, load, place)
+            change += least_between(board, standing, load, source, place, most, back)
     return change

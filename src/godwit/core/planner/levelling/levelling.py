@@ -27,6 +27,8 @@ _COLDEST_FRACTION: Final = 0.0005
 _SLICE: Final = 500_000
 _DESCENT_SLICE: Final = 5_000_000
 _DESCENT_SLICES: Final = 100
+#: In Python some tenths of a second.
+_PLAIN_SLICE: Final = 30_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +77,12 @@ def level(
     bench = Workbench(levels, seed=seed, moves_most=moves_most, plain=plain)
     before = bench.cost()
     is_settled = improve(
-        bench, steps=steps, least_gain=least_gain, exchange_bins=exchange_bins, goes_on=goes_on
+        bench,
+        steps=steps,
+        least_gain=least_gain,
+        exchange_bins=exchange_bins,
+        goes_on=goes_on,
+        stays_plain=plain is True,
     )
     where = bench.where
     after = bench.cost()
@@ -103,14 +110,20 @@ def improve(
     exchange_bins: int = EXCHANGE_BINS,
     goes_on: Callable[[], bool] | None = None,
     shaken: Flags | None = None,
+    stays_plain: bool = False,
 ) -> bool:
     """Improve a standing; says whether it is settled, or else was cut off.
 
-    Where ``shaken`` is given, chance moves only those items and what the descent has moved.
+    Where ``shaken`` is given, chance moves only those items and what the descent has moved. What
+    takes long in Python goes on compiled, unless it ``stays_plain``.
     """
     first = bench.where
 
     def down() -> bool:
+        if bench.is_plain and not stays_plain:
+            if bench.descend(least_gain, exchange_bins, _PLAIN_SLICE):
+                return True
+            bench.hasten()
         for _ in range(_DESCENT_SLICES):
             if bench.descend(least_gain, exchange_bins, _DESCENT_SLICE):
                 return True

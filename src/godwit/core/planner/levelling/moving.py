@@ -25,6 +25,7 @@ from godwit.core.planner.levelling.twice import kernel, small
 __all__ = [
     "FORBIDDEN",
     "away_of",
+    "largest_of",
     "least_between",
     "least_out_of",
     "lowest",
@@ -192,7 +193,7 @@ def away_of(board: Board, standing: Standing, item: int, place: int) -> float:
 
 @kernel
 def relief_of(board: Board, standing: Standing, item: int) -> float:
-    """The most that an item could gain by leaving, beside what loads are apart."""
+    """The most that an item could gain by leaving, beside what it gains by loads."""
     source, kind = standing.where[item], board.kind[item]
     relief = board.place_cost[kind][source] - board.least_cost[kind]
     for k in range(len(board.size)):
@@ -203,15 +204,6 @@ def relief_of(board: Board, standing: Standing, item: int) -> float:
         if standing.inside[group][place] > board.most[group]:
             points = board.group_cost[group]
             relief += board.broken_cost if math.isinf(points) else points
-    if board.counted[source] and standing.counts[COUNTED]:
-        for load in range(len(board.need)):
-            relief += over_cost(
-                standing.used[load][source],
-                board.scale[load][source],
-                board.safe[load][source],
-                board.hot[load],
-                board.unmet[load],
-            )
     return relief
 
 
@@ -219,10 +211,11 @@ def relief_of(board: Board, standing: Standing, item: int) -> float:
 def least_between(
     board: Board, standing: Standing, load: int, source: int, place: int, most: float, back: float
 ) -> float:
-    """The least that loads apart change if any amount goes from bin to bin, up to this much.
+    """The least that a load changes if any amount of it goes from bin to bin, up to this much.
 
-    And down to ``back`` the other way, which is not above zero. The sum of the squares less that of
-    the mean is a parabola of the amount; a deviation is a root of it, and lowest where that is.
+    And down to ``back`` the other way, which is not above zero. How far the bins are apart is a
+    parabola of the amount; a deviation is a root of it, and lowest where that is. What is above
+    safe is lowest at one of its corners.
     """
     total, count = standing.sums[load], float(standing.counts[COUNTED])
     slope = bend = leaves = enters = 0.0
@@ -243,25 +236,72 @@ def least_between(
     if board.is_deviation:
         now = max(0.0, standing.squares[load] - total * total / count)
         then = max(0.0, now + change)
-        return board.spread[load] * (math.sqrt(then / count) - math.sqrt(now / count))
-    return board.spread[load] * change
+        change = math.sqrt(then / count) - math.sqrt(now / count)
+    return board.spread[load] * change + _least_over(
+        board, standing, load, source, place, most, back
+    )
+
+
+@small
+def _least_over(
+    board: Board, standing: Standing, load: int, source: int, place: int, most: float, back: float
+) -> float:
+    """The least that what is above safe in two bins changes, if any amount goes from one to one."""
+    now = _over(board, standing, load, source, 0.0) + _over(board, standing, load, place, 0.0)
+    if now == 0.0:
+        return 0.0
+    least = 0.0
+    here, there = standing.used[load][source], standing.used[load][place]
+    scale, scales = board.scale[load][source], board.scale[load][place]
+    for corner in range(6):
+        if corner == 0:
+            amount = most
+        elif corner == 1:
+            amount = back
+        elif corner == 2:
+            amount = here - board.safe[load][source] * scale
+        elif corner == 3:
+            amount = board.safe[load][place] * scales - there
+        elif corner == 4:
+            amount = here - scale
+        else:
+            amount = scales - there
+        amount = min(most, max(back, amount))
+        over = _over(board, standing, load, source, -amount)
+        over += _over(board, standing, load, place, amount)
+        least = min(least, over - now)
+    return least
+
+
+@small
+def _over(board: Board, standing: Standing, load: int, place: int, more: float) -> float:
+    if not board.counted[place]:
+        return 0.0
+    used, scale = standing.used[load][place] + more, board.scale[load][place]
+    return over_cost(used, scale, board.safe[load][place], board.hot[load], board.unmet[load])
+
+
+@kernel
+def largest_of(board: Board, standing: Standing, load: int, place: int) -> float:
+    """The largest need of an item of a bin that may move."""
+    largest = 0.0
+    item = standing.first[place]
+    while item != NONE:
+        if not board.fixed[item]:
+            largest = max(largest, board.need[load][item])
+        item = standing.next[item]
+    return largest
 
 
 @kernel
 def least_out_of(board: Board, standing: Standing, memory: Memory, source: int) -> float:
-    """The least that loads apart change by a move of any item of a bin to any other bin."""
+    """The least that loads change by a move of any item of a bin to any other bin."""
     if not standing.counts[COUNTED]:
         return 0.0
     loads, whole = len(board.need), 0.0
     for load in range(loads):
-        largest = 0.0
-        item = standing.first[source]
-        while item != NONE:
-            if not board.fixed[item]:
-                largest = max(largest, board.need[load][item])
-            item = standing.next[item]
-        memory.largest[load] = largest
-        whole += largest
+        memory.largest[load] = largest_of(board, standing, load, source)
+        whole += memory.largest[load]
     least = 0.0
     if whole == 0.0:
         return least

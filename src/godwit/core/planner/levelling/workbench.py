@@ -1,11 +1,11 @@
 """A levelling problem on the bench: its tables, how it stands, and the kernels that work on it.
 
-Small problems are worked on in plain Python, unless the compiler is there anyway: the answers are
-the same to the bit.
+Small problems are worked on in plain Python, unless the compiler is there anyway or it takes long:
+the answers are the same to the bit.
 """
 
 from collections.abc import Callable
-from typing import Any, Final, ParamSpec, TypeVar
+from typing import Any, Final, ParamSpec, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -27,9 +27,10 @@ __all__ = ["Workbench"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
+T = TypeVar("T")
 
 #: Up to so many pairs of item and bin, Python is done before the compiler is loaded.
-PLAIN_MOST: Final = 4000
+PLAIN_MOST: Final = 2500
 
 
 class Workbench:
@@ -58,6 +59,16 @@ class Workbench:
         self._standing = standing_for(levels, begin, seed, most, plain=plain)
         self._memory = memory_for(levels, plain=plain)
         self._run(costing.settle)(self._board, self._standing)
+
+    def hasten(self) -> None:
+        """Go on compiled from here; that changes nothing but the time it takes."""
+        if not self.is_plain:
+            return
+        arrays = standing_for(self.levels, self.where, 0, 0, plain=False)
+        self._standing = _as(arrays, self._standing)
+        self._memory = _as(memory_for(self.levels, plain=False), self._memory)
+        self._board = board_of(self.levels, plain=False)
+        self.is_plain = False
 
     def _run(self, kernel: Callable[P, R]) -> Callable[P, R]:
         return kernel if self.is_plain else compiled(kernel)
@@ -167,3 +178,10 @@ class Workbench:
             return None
         memory = self._memory
         return item, int(memory.item_place[item]), -float(memory.item_change[item])
+
+
+def _as(arrays: T, lists: T) -> T:
+    """The numbers of lists in arrays like these."""
+    for array, numbers in zip(cast("tuple[Any, ...]", arrays), cast("Any", lists), strict=True):
+        array[...] = numbers
+    return arrays
