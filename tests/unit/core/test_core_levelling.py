@@ -106,3 +106,12 @@ class TestTimeLimit:
         assert not limit.was_reached
         assert not limit(), "0.9 s are left, less than reading took"
         assert limit.was_reached
+
+
+def test_a_search_without_groups_goes_on_compiled_where_it_stands() -> None:
+    bench = Workbench(two_hosts_and(0.5, 0.3, 0.2), [1, 0, 0], plain=True)
+    cost, where = bench.cost(), bench.where.tolist()
+    bench.hasten()
+    assert not bench.is_plain
+    assert bench.where.tolist() == where
+    assert bench.cost() == cost

@@ -183,5 +183,7 @@ class Workbench:
 def _as(arrays: T, lists: T) -> T:
     """The numbers of lists in arrays like these."""
     for array, numbers in zip(cast("tuple[Any, ...]", arrays), cast("Any", lists), strict=True):
-        array[...] = numbers
+        # A table without rows is a list without a width.
+        if array.size:
+            array[...] = numbers
     return arrays
