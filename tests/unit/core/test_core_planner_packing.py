@@ -48,11 +48,11 @@ def left_by(of: Cluster, *, packs: bool, monkeypatch: pytest.MonkeyPatch) -> int
 
 
 def test_more_is_placed_than_by_levelling_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    cases = [nearly_full(seed) for seed in range(6)]
+    cases = [nearly_full(seed, fill=0.99) for seed in range(12)]
     without = [left_by(one, packs=False, monkeypatch=monkeypatch) for one in cases]
     with_packing = [left_by(one, packs=True, monkeypatch=monkeypatch) for one in cases]
     assert all(one <= other for one, other in zip(with_packing, without, strict=True))
-    assert sum(one == 0 for one in with_packing) >= sum(one == 0 for one in without) + 3
+    assert sum(one == 0 for one in with_packing) >= sum(one == 0 for one in without) + 2
 
 
 @pytest.mark.parametrize("seed", range(4))
