@@ -6,7 +6,7 @@ PYTHON ?= $$(command -v /usr/bin/python3 || echo python3)
 BIN := .venv/bin
 READY := .venv/.ready-project
 
-.PHONY: help setup check test demo bench lab-up lab-down clean-lab lock docs
+.PHONY: help setup check test demo bench bench-planning lab-up lab-down clean-lab lock docs
 
 help:  ## This list (needs nothing)
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,6 +27,12 @@ bench: $(READY)  ## Against virsh and others, forecast against fact (root, an ho
 	@$(BIN)/python -m bench.outage.run
 	@$(BIN)/python -m bench.promise.run
 	@$(BIN)/python -m bench.forecast.run
+
+bench-planning: $(READY)  ## Planning on public problems (no root; $$GODWIT_BENCH_DATA has their data; two hours)
+	@$(BIN)/python -m bench.planner.run
+	@$(BIN)/python -m bench.schedule.run
+	@$(BIN)/python -m bench.hbal.run
+	@$(BIN)/python -m bench.roadef.run
 
 lab-up: $(READY)  ## Start the lab and leave it running: see godwit lab --help (root)
 	@$(BIN)/godwit lab up
