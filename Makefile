@@ -9,7 +9,7 @@ READY := .venv/.ready-project
 .PHONY: help setup check test demo bench bench-planning lab-up lab-down clean-lab lock docs
 
 help:  ## This list (needs nothing)
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(READY)  ## System packages, .venv with the locked packages (Debian or Ubuntu; root or sudo)
 
