@@ -26,6 +26,8 @@ __all__ = ["Settled", "settled_plan"]
 
 #: So many times what would be found after the plan is made a part of it.
 _AGAIN_MOST: Final = 4
+#: From so many pairs of VM and host on once is enough: each time takes seconds.
+_LARGE: Final = 2_000_000
 #: Of the moves that gain least, so many parts are left out to see whether the rest gains more.
 _PARTS: Final = 4
 #: In a plan of so many moves each is looked at once more, whether it is needed.
@@ -71,7 +73,9 @@ def settled_plan(
     is_settled = is_settled and not first.solver.has_vetoed
     if is_settled or not wants_more or settings.moves_most is not None:
         return first
-    for _ in range(_AGAIN_MOST):
+    reading = first.solver.reading
+    is_large = len(reading.bundles) * len(reading.hosts) > _LARGE
+    for _ in range(1 if is_large else _AGAIN_MOST):
         ends = ends_of(first.solver.reading, first.where)
         if not ends or not goes_on():
             break
