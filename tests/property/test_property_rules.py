@@ -44,6 +44,7 @@ from godwit.core.rules import (
     KeepOff,
     NumaCells,
     OneName,
+    OriginRule,
     Pinned,
     Quarantine,
     Resource,
@@ -240,3 +241,35 @@ def test_rules_that_some_end_keeps_contradict_nothing(
     kept = [one for one in rules if one.name not in broken and not isinstance(one, mistakes)]
     event(f"{sum(one.hard for one in kept)} hard rules kept")
     assert contradictions_of(kept, seen) == ()
+
+
+@given(CASES)
+@settings(max_examples=60)
+def test_what_a_rule_leaves_is_what_it_has_no_objection_to(case: tuple[int, int, int]) -> None:
+    seen, rules, _ = made(*case)
+    frame = end_of(seen, {}).frame
+    for rule in (one for one in rules if isinstance(one, OriginRule)):
+        left: dict[object, frozenset[HostName]] = {}
+        for one in frame.vms.values():
+            origin = frame.origins[one.id]
+            fits = {host for host in frame.hosts if rule.objection(frame, one, host) is None}
+            assert rule.leaves(frame, origin) == fits
+            assert left.setdefault(rule.class_of(frame, origin), frozenset(fits)) == fits
+
+
+@given(CASES)
+@settings(max_examples=40)
+def test_vms_that_move_as_one_are_weighed_as_what_all_rules_say(
+    case: tuple[int, int, int],
+) -> None:
+    seen, rules, walk = made(*case)
+    standing = Standing(rules, seen)
+    moves = dict(walk)
+    before = standing.assignment
+    effect = standing.weigh_all(moves)
+    assert standing.assignment.places == before.places
+    told = {id(one.rule): one.by for one in effect.changes}
+    for rule in standing.rules:
+        if rule not in standing.unweighed and len(moves) > 1:
+            by = amounts(judged(rule, end_of(seen, moves))) - amounts(judged(rule, before))
+            assert told.get(id(rule), 0.0) == pytest.approx(by, abs=1e-8)

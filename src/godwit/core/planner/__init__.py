@@ -8,9 +8,11 @@ next best three would have gained; for what can't be placed, what would make it 
 nothing is worth moving, why. ``evaluate`` counts the same terms for any assignment.
 
 The way of a request: ``brief`` (what it asks of the search), ``reading`` (the cluster in numbers,
-with ``bundling`` for what moves together or is kept apart, and ``permits`` for what a rule says of
-one VM and one host), ``solving`` (arrays, the search in ``levelling/``), ``objective``
-(what it comes to), ``explaining``. It never asks a host anything, and gives moves without times:
+with ``bundling`` for what moves together), ``permits``, ``companions`` and ``site`` (the rules in
+the search's numbers), ``solving`` (arrays, the search in ``levelling/``), ``packing`` (where hosts
+are nearly full), ``polishing`` (rules that it follows only nearly), ``objective`` and ``rulebook``
+(what it comes to, exactly), ``settling`` (all of it until nothing gains), ``explaining``. It never
+asks a host anything, and gives moves without times:
 the schedule orders them.
 
 ``plan_migration`` is one move as a person asked for it. ``place_request`` is what the engine uses,

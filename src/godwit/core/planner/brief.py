@@ -133,6 +133,11 @@ class PlaceCosts:
     #: For each rule about VMs that move together: the bundles that it leaves free, as all must go.
     going: dict[str, frozenset[int]]
 
+    @property
+    def asked(self) -> frozenset[int]:
+        """Those that the request itself wants elsewhere."""
+        return frozenset(self.must_go.keys() - self.joining)
+
 
 def place_costs(reading: Reading, brief: Brief, book: Rulebook) -> PlaceCosts:
     """Say for each bundle where it must not stay, and how much that counts; also who goes along.

@@ -26,6 +26,8 @@ __all__ = ["Settled", "settled_plan"]
 
 #: So many times what would be found after the plan is made a part of it.
 _AGAIN_MOST: Final = 4
+#: From so many pairs of VM and host on once is enough: each time takes seconds.
+_LARGE: Final = 2_000_000
 #: Of the moves that gain least, so many parts are left out to see whether the rest gains more.
 _PARTS: Final = 4
 #: In a plan of so many moves each is looked at once more, whether it is needed.
@@ -71,7 +73,9 @@ def settled_plan(
     is_settled = is_settled and not first.solver.has_vetoed
     if is_settled or not wants_more or settings.moves_most is not None:
         return first
-    for _ in range(_AGAIN_MOST):
+    reading = first.solver.reading
+    is_large = len(reading.bundles) * len(reading.hosts) > _LARGE
+    for _ in range(1 if is_large else _AGAIN_MOST):
         ends = ends_of(first.solver.reading, first.where)
         if not ends or not goes_on():
             break
@@ -116,10 +120,10 @@ def _terms(solver: Solver, where: Where) -> tuple[Term, ...]:
     before = measure(reading, book, reading.at, solver.counted, weights)
     after = measure(reading, book, where, solver.counted, weights)
     terms = terms_of(reading, solver.counted, weights, before, after)
-    asked = [one for one in solver.costs.must_go if one not in solver.costs.joining]
+    asked = solver.costs.asked
     if not asked:
         return terms
-    left = set(solver.left(where)) & set(asked)
+    left = asked & set(solver.left(where))
     misplaced = Term(
         name="misplaced",
         counts="VMs that are not where they must be",
@@ -184,11 +188,12 @@ def _best_part(solver: Solver, found: Settled) -> Settled:
 
 def _none_in_vain(solver: Solver, found: Settled) -> Settled:
     """Leave out each move without which the plan is as good, the one that gains least first."""
-    moved = [one for one, _ in solver.moved(found.where) if one not in solver.costs.must_go]
+    asked = solver.costs.asked
+    moved = [one for one, _ in solver.moved(found.where) if one not in asked]
     if not moved or len(moved) > _LOOKED_AT_MOST:
         return found
     for one in reversed(solver.order(found.where, 0)):
-        if one.bundle in solver.costs.must_go:
+        if one.bundle in asked:
             continue
         tried = _without(solver, found, [one.bundle])
         if tried.gain >= found.gain - _LEAST_GAIN:
@@ -200,7 +205,7 @@ def _without(solver: Solver, found: Settled, bundles: Iterable[int]) -> Settled:
     """The same without these moves, and without those that can't be made without them."""
     where = found.where.copy()
     for one in bundles:
-        if one not in solver.costs.must_go:
+        if one not in solver.costs.asked:
             where[one] = solver.reading.at[one]
     return _weighed(solver, solver.kept(where))
 

@@ -1,9 +1,9 @@
 """Every rule that holds for a cluster: those that always do, the groups, and the site's own."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
-from godwit.core.model import Cluster, Rule, VmGroup
+from godwit.core.model import Cluster, HostName, Rule, Vm, VmGroup, VmId
 from godwit.core.rules.absorb import Absorb
 from godwit.core.rules.affinity import Affinity
 from godwit.core.rules.anti_affinity import AntiAffinity
@@ -56,14 +56,21 @@ def in_force(
         )
     if not any(isinstance(one, Absorb) for one in cluster.rules):
         built_in.append(Absorb(name="n+1", hard=False, price=SPARE_PRICE, vms=vms, hosts=hosts))
-    groups = tuple(_of_group(one, cluster) for one in cluster.groups)
+    by_id: dict[VmId, list[Vm]] = {}
+    for vm in cluster.vms if cluster.groups else ():
+        by_id.setdefault(vm.id, []).append(vm)
+    groups = tuple(_of_group(one, by_id, hosts) for one in cluster.groups)
     return (*built_in, *groups, *cluster.rules)
 
 
-def _of_group(group: VmGroup, cluster: Cluster) -> Rule:
+def _of_group(
+    group: VmGroup, by_id: Mapping[VmId, Sequence[Vm]], hosts: frozenset[HostName]
+) -> Rule:
     word = "affinity" if group.together else "anti_affinity"
     told = sum(
-        group.name in getattr(one.policy, word) for one in cluster.vms if one.id in group.members
+        group.name in getattr(one.policy, word)
+        for member in group.members
+        for one in by_id.get(member, ())
     )
     sources = (
         [f"the metadata of {told} VMs" if told > 1 else "the metadata of a VM"] if told else []
@@ -75,5 +82,5 @@ def _of_group(group: VmGroup, cluster: Cluster) -> Rule:
         name=group.name,
         origin=" and ".join(sources),
         vms=group.members,
-        hosts=frozenset(one.name for one in cluster.hosts),
+        hosts=hosts,
     )
