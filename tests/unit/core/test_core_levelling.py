@@ -128,8 +128,11 @@ class TestChains:
         assert found.where.tolist() == [0, 1, 2, 3]
 
     def test_nobody_is_pushed_to_whom_it_must_not_meet(self) -> None:
-        apart = self.levels(2, item_groups=[[], [0], [], [0]], most=[1], base_count=[[0, 0, 1, 0]])
-        assert level(apart, steps=0, plain=True).where.tolist() == [0, 1, 2, 3]
+        # As in a drain, what is broken costs nothing: only the chain itself can mind.
+        groups = {"item_groups": [[], [0], [], []], "most": [1], "base_count": [[0, 0, 1, 0]]}
+        apart = self.levels(2, **groups, broken_cost=0.0)
+        # Two change places instead: the first has room for it, and bin 2 for the last.
+        assert level(apart, steps=0, plain=True).where.tolist() == [1, 3, 2, 2]
 
 
 class TestTimeLimit:
