@@ -29,7 +29,14 @@ from godwit.core.planner import (
     evaluate,
     plan_request,
 )
-from godwit.core.planner.levelling import Levels, Workbench, build_levels, level, workbench
+from godwit.core.planner.levelling import (
+    Levels,
+    Workbench,
+    build_levels,
+    level,
+    levelling,
+    workbench,
+)
 from godwit.core.schedule import Wanted, make_schedule
 from godwit.core.timed import Bounds
 from godwit.core.units import GIB
@@ -302,6 +309,20 @@ def test_machine_code_finds_what_python_finds_to_the_bit(seed: int) -> None:
     for field in ("moves", "late", "cost_before", "cost_after", "evaluations", "is_settled"):
         assert repr(getattr(plain, field)) == repr(getattr(fast, field))
     assert plain.where.tolist() == fast.where.tolist()
+
+
+@settings(max_examples=40, deadline=None)
+@given(SEEDS, st.integers(1, 400))
+def test_what_goes_on_compiled_ends_where_python_would_have(seed: int, evaluations: int) -> None:
+    levels = drawn(seed)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(levelling, "_PLAIN_SLICE", evaluations)
+        patch.setattr(workbench, "is_loaded", lambda: False)
+        hastened = level(levels, steps=3000, seed=seed)
+    plain = level(levels, steps=3000, seed=seed, plain=True)
+    assert repr(hastened.moves + hastened.late) == repr(plain.moves + plain.late)
+    assert hastened.where.tolist() == plain.where.tolist()
+    assert (hastened.cost_after, hastened.evaluations) == (plain.cost_after, plain.evaluations)
 
 
 @settings(max_examples=30, deadline=None)

@@ -92,6 +92,49 @@ def test_compiled_kernels_are_kept_by_what_all_of_them_say() -> None:
     assert len(name) == len("settle_") + 12
 
 
+class TestChains:
+    """Bin 0 is to be emptied; everything is full but for what a chain of three leaves."""
+
+    @staticmethod
+    def levels(free: int, **more: object) -> Levels:
+        # 4 leaves bin 0 for bin 1, whose 3 goes to bin 2, whose 2 goes to bin 3.
+        return build_levels(
+            need=[[0.0]] * 4,
+            scale=[[1.0]] * 4,
+            origin=[0, 1, 2, 3],
+            spread=[0.0],
+            size=[[4], [3], [2], [1]],
+            room=[[4], [4], [3], [1 + free]],
+            price=2e3,
+            kind=[1, 0, 0, 0],
+            place_cost=[[0.0] * 4, [1e6, 0.0, 0.0, 0.0]],
+            allowed=[[False, True, True, True]],
+            **more,
+        )
+
+    def test_each_takes_the_place_of_the_next(self) -> None:
+        found = level(self.levels(2), steps=0, plain=True)
+        assert found.where.tolist() == [1, 2, 3, 3]
+        # The last one goes first: so each has room in its turn.
+        assert [one.item for one in found.moves] == [2, 1, 0]
+        assert not found.late
+
+    def test_without_room_at_its_end_nobody_moves(self) -> None:
+        found = level(self.levels(1), steps=0, plain=True)
+        assert found.where.tolist() == [0, 1, 2, 3]
+
+    def test_no_more_are_pushed_than_may_be_moved(self) -> None:
+        found = level(self.levels(2), steps=0, moves_most=2, plain=True)
+        assert found.where.tolist() == [0, 1, 2, 3]
+
+    def test_nobody_is_pushed_to_whom_it_must_not_meet(self) -> None:
+        # As in a drain, what is broken costs nothing: only the chain itself can mind.
+        groups = {"item_groups": [[], [0], [], []], "most": [1], "base_count": [[0, 0, 1, 0]]}
+        apart = self.levels(2, **groups, broken_cost=0.0)
+        # Two change places instead: the first has room for it, and bin 2 for the last.
+        assert level(apart, steps=0, plain=True).where.tolist() == [1, 3, 2, 2]
+
+
 class TestTimeLimit:
     def test_without_a_clock_it_always_goes_on(self) -> None:
         limit = TimeLimit(None, 0.0)

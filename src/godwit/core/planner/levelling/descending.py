@@ -1,10 +1,10 @@
 """Steepest descent of a levelling problem: the move that gains most, until none gains enough.
 
 Of each item the best move is remembered, and of each bin the best of its items. When a bin has
-changed, its items' moves are weighed again, each to where it would go; whether one would rather go
-elsewhere by now is looked at when its turn comes. At last every item is looked at once more, all
-sums counted anew. Then come exchanges from the bins that cost most, and for items that must go but
-have no room, moves that make room by sending another one on, or a chain of others.
+changed, its items' moves are weighed again, each to where it would go, or to all bins when somebody
+has come there; the moves of other bins when their turn comes. At last every item is looked at once
+more, all sums counted anew. Then come exchanges from the bins that cost most, and for items that
+must go but have no room, moves that make room by sending another one on, or a chain of others.
 """
 
 from typing import Final
@@ -118,7 +118,8 @@ def _look_at_bin(
 ) -> None:
     """Find the best move of any item of a bin, as far as one may gain enough.
 
-    The bin itself has changed: moves that are remembered are only weighed again.
+    The bin itself has changed: where a move is remembered that is not old, it is still the best of
+    its item, and is only weighed again.
     """
     # Noise of the last digits must not hide what is just enough.
     enough = -0.5 * least_gain
@@ -127,9 +128,10 @@ def _look_at_bin(
     while item != NONE:
         if board.fixed[item]:
             memory.item_place[item] = NONE
-        elif memory.item_place[item] != NONE:
+        elif memory.item_place[item] != NONE and not _is_old(memory, item):
             _weigh_again(board, standing, memory, item)
         else:
+            memory.item_place[item] = NONE
             leaves = away_of(board, standing, item, board.origin[item])
             if spread + leaves - relief_of(board, standing, item) < enough:
                 _look_at_item(board, standing, memory, item)
@@ -163,8 +165,7 @@ def _descend(
             return True
         item = memory.bin_item[source]
         if _is_old(memory, item):
-            _look_at_item(board, standing, memory, item)
-            _rank(standing, memory, source)
+            _look_at_bin(board, standing, memory, source, least_gain)
             continue
         # The mean of all bins shifts with every move, but hardly: so only this one is weighed.
         _weigh_again(board, standing, memory, item)
