@@ -12,8 +12,7 @@ with ``bundling`` for what moves together), ``permits``, ``companions`` and ``si
 the search's numbers), ``solving`` (arrays, the search in ``levelling/``), ``packing`` (where hosts
 are nearly full), ``polishing`` (rules that it follows only nearly), ``objective`` and ``rulebook``
 (what it comes to, exactly), ``settling`` (all of it until nothing gains), ``explaining``. It never
-asks a host anything, and gives moves without times:
-the schedule orders them.
+asks a host anything, and gives moves without times: the schedule orders them.
 
 ``plan_migration`` is one move as a person asked for it. ``place_request`` is what the engine uses,
 and planning on files: a drain whose VMs leave alone has every host's answer for each of its moves.

@@ -151,35 +151,18 @@ def place_costs(reading: Reading, brief: Brief, book: Rulebook) -> PlaceCosts:
     must_go: dict[int, str] = {}
     only: dict[int, int] = {}
     joining: set[int] = set()
-    for number, bundle in enumerate(reading.bundles):
-        is_asked = bundle.host in brief.leaving or bundle.anchor is not None
-        if not (is_asked or brief.homes or brief.away):
-            continue
+    for number in _asked_of(reading, brief):
         points = FORCED_POINTS * (1.0 + int(reading.size[number, 0]) / largest)
-        points *= _RANK_FACTOR ** ranks[number]
-        row = np.zeros(len(reading.hosts))
-        homes = {brief.homes[one.id] for one in bundle.vms if one.id in brief.homes}
-        if bundle.host in brief.leaving:
-            row[[reading.number[one] for one in sorted(brief.leaving)]] = points
-            must_go[number] = f"it must leave {bundle.host}, which is to be emptied"
-        elif len(homes) == 1 and homes != {bundle.host}:
-            (home,) = homes
-            if home in reading.number:
-                row[:] = points
-                row[reading.number[home]] = 0.0
-                only[number] = reading.number[home]
-                must_go[number] = f"it was on {home} before"
-        elif any(one.id in brief.away for one in bundle.vms):
-            row[reading.number[bundle.host]] = points
-            must_go[number] = "another host was asked for"
-        elif brief.joins and bundle.anchor is not None:
-            row[:] = points
-            row[reading.number[bundle.anchor]] = 0.0
-            must_go[number] = f"the rest of its affinity group is on {bundle.anchor}"
+        wish = _wish(reading, brief, number, points * _RANK_FACTOR ** ranks[number])
+        if wish is None:
+            continue
+        kind[number] = len(rows)
+        rows.append(wish.row)
+        must_go[number] = wish.why
+        if wish.only is not None:
+            only[number] = wish.only
+        if wish.joins:
             joining.add(number)
-        if number in must_go:
-            kind[number] = len(rows)
-            rows.append(row)
     company = company_of(reading, book, must_go, leaving=brief.leaving, makes_room=brief.makes_room)
     for number, hosts in company.away.items():
         if number not in must_go:
@@ -195,6 +178,52 @@ def place_costs(reading: Reading, brief: Brief, book: Rulebook) -> PlaceCosts:
         joining=frozenset(joining),
         going=company.going,
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Wish:
+    """[host] what it costs that a bundle is there, why; the one host that it may go to."""
+
+    row: np.ndarray
+    why: str
+    only: int | None = None
+    joins: bool = False
+
+
+def _asked_of(reading: Reading, brief: Brief) -> list[int]:
+    """The bundles about which the request may say something: in a large cluster, few."""
+    if brief.homes or brief.away:
+        return list(range(len(reading.bundles)))
+    return [
+        number
+        for number, one in enumerate(reading.bundles)
+        if one.host in brief.leaving or one.anchor is not None
+    ]
+
+
+def _wish(reading: Reading, brief: Brief, number: int, points: float) -> _Wish | None:
+    """Where the request wants a bundle; None where it says nothing about it."""
+    bundle, row = reading.bundles[number], np.zeros(len(reading.hosts))
+    homes = {brief.homes[one.id] for one in bundle.vms if one.id in brief.homes}
+    if bundle.host in brief.leaving:
+        row[[reading.number[one] for one in sorted(brief.leaving)]] = points
+        return _Wish(row=row, why=f"it must leave {bundle.host}, which is to be emptied")
+    if len(homes) == 1 and homes != {bundle.host}:
+        (home,) = homes
+        if home not in reading.number:
+            return None
+        row[:], at = points, reading.number[home]
+        row[at] = 0.0
+        return _Wish(row=row, why=f"it was on {home} before", only=at)
+    if any(one.id in brief.away for one in bundle.vms):
+        row[reading.number[bundle.host]] = points
+        return _Wish(row=row, why="another host was asked for")
+    if brief.joins and bundle.anchor is not None:
+        row[:] = points
+        row[reading.number[bundle.anchor]] = 0.0
+        why = f"the rest of its affinity group is on {bundle.anchor}"
+        return _Wish(row=row, why=why, joins=True)
+    return None
 
 
 def _ranks(reading: Reading, brief: Brief) -> list[int]:

@@ -60,7 +60,8 @@ def _compiled() -> dict[FunctionType, Any]:
     for one, is_small in _KERNELS.items():
         copy = FunctionType(one.__code__, worlds[one.__module__], one.__name__)
         copy.__qualname__ = f"{one.__name__}_{digest}"
-        options = {"_nrt": False, "error_model": "numpy", "forceinline": is_small}
+        # The event loop goes on beside a search that takes seconds.
+        options = {"_nrt": False, "nogil": True, "error_model": "numpy", "forceinline": is_small}
         try:
             made[one] = numba.njit(cache=True, **options)(copy)
         except RuntimeError:
