@@ -11,8 +11,8 @@ The way of a request: ``brief`` (what it asks of the search), ``reading`` (the c
 with ``bundling`` for what moves together), ``permits``, ``companions`` and ``site`` (the rules in
 the search's numbers), ``solving`` (arrays, the search in ``search/levelling.py``), ``polishing``
 (rules that it follows only nearly), ``objective`` and ``rulebook`` (what it comes to, exactly),
-``settling`` (all of it until nothing gains), ``explaining``. It never asks a host anything, and gives moves without times:
-the schedule orders them.
+``settling`` (all of it until nothing gains), ``explaining``. It never asks a host anything, and
+gives moves without times: the schedule orders them.
 
 ``plan_migration`` and ``plan_drain`` are what the engine carries out today, each with the outlook
 of its moves.
