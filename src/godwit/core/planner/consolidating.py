@@ -79,7 +79,7 @@ def _solver(
     if known is None or brief.homes:
         return Solver(_read(cluster, brief, settings), brief, settings, seed)
     reading, permits = known
-    return Solver(reading, brief, settings, seed, permits=permits)
+    return Solver(reading, brief, settings, seed, permits=permits.for_another_search())
 
 
 def _is_safe(solver: Solver, before: Amounts, goes_on: Callable[[], bool]) -> bool:
