@@ -7,7 +7,15 @@ from dataclasses import replace
 
 from godwit.core.model import Cluster, HostName, Rule, Vm
 from godwit.core.plan import Plan
-from godwit.core.planner import PauseSettings, evaluate, place_drain, plan_migration
+from godwit.core.planner import (
+    PauseSettings,
+    Place,
+    PlanSettings,
+    evaluate,
+    place_drain,
+    plan_migration,
+    plan_request,
+)
 from godwit.core.rules import Capacity, Resource
 from godwit.core.units import GIB, MIB
 from tests.unit.core.builders import cluster, host, vm
@@ -89,3 +97,5 @@ def test_what_a_host_does_not_tell_is_a_warning_of_a_drain_as_of_a_migration() -
     assert plan.moves[0].warnings == (told, unknown)
     asking = place_drain(seen, H1, parallel=1, settings=asked)
     assert asking.moves[0].warnings == alone
+    other = plan_request(seen, Place(vm=huge.id), PlanSettings(pause=asked))
+    assert other.moves[0].warnings == alone

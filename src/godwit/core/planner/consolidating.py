@@ -75,11 +75,14 @@ def _solver(
     seed: int,
     known: tuple[Reading, Permits] | None,
 ) -> Solver:
-    """The solver of one try. What binds single VMs to hosts is not to be remembered."""
+    """The solver of one try. What binds single VMs to hosts is not to be remembered.
+
+    ``known`` is shared by all tries only where no rule of the site narrows what one of them may do.
+    """
     if known is None or brief.homes:
         return Solver(_read(cluster, brief, settings), brief, settings, seed)
     reading, permits = known
-    return Solver(reading, brief, settings, seed, permits=permits.for_another_search())
+    return Solver(reading, brief, settings, seed, permits=permits)
 
 
 def _is_safe(solver: Solver, before: Amounts, goes_on: Callable[[], bool]) -> bool:

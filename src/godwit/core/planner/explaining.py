@@ -13,8 +13,8 @@ from godwit.core.planner.reading import CPU, MEMORY
 from godwit.core.planner.settings import recipe_between
 from godwit.core.planner.solving import Ordered, Solver
 from godwit.core.planner.weights import BROKEN_POINTS
-from godwit.core.rules import Effect, Standing
-from godwit.core.units import format_bytes, format_duration, format_fraction
+from godwit.core.rules import Effect, Placement, Standing, warnings_of
+from godwit.core.units import format_bytes, format_fraction
 from godwit.core.worth import Instead, MovePrice, Worth
 
 __all__ = ["explained_moves"]
@@ -83,7 +83,7 @@ def _moves_of(solver: Solver, ledger: Ledger, one: Ordered, effect: Effect) -> l
                     vm_refusals=(),
                     candidates=candidates,
                 ),
-                warnings=vm.warnings + notes,
+                warnings=(*vm.warnings, *_unknown(solver, vm, one.host), *notes),
                 worth=_worth(
                     vm,
                     bundle.vms,
@@ -95,6 +95,12 @@ def _moves_of(solver: Solver, ledger: Ledger, one: Ordered, effect: Effect) -> l
             )
         )
     return found
+
+
+def _unknown(solver: Solver, vm: Vm, host: int) -> tuple[str, ...]:
+    """What nobody knows of the VM on that host, and what is no refusal."""
+    reading = solver.reading
+    return warnings_of(Placement(cluster=reading.cluster, vm=vm, host=reading.hosts[host]))
 
 
 def _worth(
@@ -198,8 +204,6 @@ def _why_host(solver: Solver, ledger: Ledger, one: Ordered, instead: tuple[Inste
     elif not instead:
         said = f"the only host with room that no rule refuses; after the move {name} has"
         said += f" {ledger.text(one.host, beside=one.bundle)}"
-    price = solver.reading.prices[one.bundle]
-    said += f"; about {format_duration(price.time_s)}, {format_bytes(price.sent_bytes)}"
     if not one.in_turn:
         said += "; it has room there only when others of the plan have moved"
     return said

@@ -6,7 +6,6 @@ and the rest of the pairs that a plan really uses. One that is refused then is n
 """
 
 from collections.abc import Iterable, Sequence
-from copy import copy
 from typing import Final
 
 import numpy as np
@@ -59,12 +58,6 @@ class Permits:
         if not self._rows:
             return np.zeros((1, max(1, len(self._hosts))), dtype=np.bool_)
         return np.array(self._rows)
-
-    def for_another_search(self) -> "Permits":
-        """The same answers, which may be narrowed without this one knowing."""
-        copied = copy(self)
-        copied.row, copied._rows = self.row.copy(), list(self._rows)
-        return copied
 
     def refusal(self, vm: Vm, host: Host) -> Refusal | None:
         """Why a VM can't be on a host, whoever else is there; None when it can."""
