@@ -117,6 +117,20 @@ BROKEN = (*BEGUN, PostcopyBroke(at_s=NOW_S + 5))
 ENDED = CallEnded(at_s=NOW_S + 6, outcome=CallOutcome.REFUSED, failure=LOST_STREAM)
 
 
+def test_a_call_that_fails_late_says_nothing_against_what_both_hosts_said() -> None:
+    """The connection broke, both hosts were read, and only then the call came back."""
+    lost = Failure(code="connection_lost", cause="the connection broke")
+    moved = copying(
+        PLAIN,
+        ControllerRestarted(at_s=NOW_S + 3),
+        found(Whereabouts.DESTINATION),
+        CallEnded(at_s=NOW_S + 8, outcome=CallOutcome.UNKNOWN, failure=lost),
+    )
+    assert (moved.phase, moved.failure) == (Phase.VERIFYING, None)
+    done = step(moved, DeadlinePassed(at_s=NOW_S + 99))
+    assert (done.phase, done.failure) == (Phase.DONE, None)
+
+
 class TestPostcopy:
     def test_the_guest_is_said_to_run_at_the_destination_from_its_start_on(self) -> None:
         for stopped in ((), (VcpusStopped(at_s=NOW_S + 3),)):

@@ -11,7 +11,6 @@ import pytest
 from godwit.core.audit import audit
 from godwit.core.model import Cluster, HostName, VmGroup, VmId
 from godwit.core.planner import Drain, Evacuate, PauseSettings, PlanSettings, plan_request
-from godwit.core.planner.solving import Solver
 from godwit.core.timetable import bounds_of, with_outlooks, with_times
 from godwit.core.units import GIB
 from tests.unit.core.builders import cluster, host, vm
@@ -43,7 +42,7 @@ def nearly_full(seed: int, *, hosts: int = 10, fill: float = 0.97) -> Cluster:
 def left_by(of: Cluster, *, packs: bool, monkeypatch: pytest.MonkeyPatch) -> int:
     with monkeypatch.context() as patch:
         if not packs:
-            patch.setattr(Solver, "_might_fit", lambda *_: False)
+            patch.setattr("godwit.core.planner.packing.may_help", lambda *_: False)
         return len(plan_request(of, Drain(hosts=(H0,))).unplaced)
 
 
@@ -88,3 +87,17 @@ def test_who_stays_and_who_is_kept_apart_is_left_so() -> None:
     ends = {one.id: one.host for one in of.vms} | {one.vm: one.destination for one in plan.moves}
     hosts = [ends[one] for one in members]
     assert len(set(hosts)) == len(hosts)
+
+
+def test_nothing_is_packed_where_nothing_can_help(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two that are kept apart and one host for both: no search of any kind finds another."""
+
+    def searched(*_: object, **__: object) -> None:
+        raise AssertionError("it was searched all the same")
+
+    monkeypatch.setattr("godwit.core.planner.packing.packed", searched)
+    vms = [vm("a", "h0"), vm("b", "h0"), vm("large", "h0", memory_bytes=60 * GIB)]
+    pair = VmGroup(name="pair", together=False, members=frozenset(one.id for one in vms[:2]))
+    seen = cluster([host("h0"), host("h1", memory_total_bytes=32 * GIB)], vms, groups=[pair])
+    plan = plan_request(seen, Drain(hosts=(H0,)))
+    assert len(plan.unplaced) == 2

@@ -263,7 +263,10 @@ def _call_ended(migration: Migration, event: CallEnded) -> Migration:
     ended = replace(migration, failure=migration.failure or event.failure)
     if event.outcome is CallOutcome.UNKNOWN or not event.watched:
         ended = replace(ended, could_have_switched=True)
-    if migration.phase in {Phase.UNKNOWN, Phase.VERIFYING, Phase.RECOVERING}:
+    if migration.phase is Phase.VERIFYING:
+        # Both hosts were read since: that it failed is not true any more, whatever it says.
+        return replace(ended, failure=migration.failure)
+    if migration.phase in {Phase.UNKNOWN, Phase.RECOVERING}:
         return ended
     return replace(ended, phase=Phase.CONFIRMING)
 

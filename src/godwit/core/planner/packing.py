@@ -5,7 +5,7 @@ change places together is looked for by the other search, which is made for full
 limits and is measured on the machine reassignment problem of Google (``bench/roadef``).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import numpy as np
@@ -14,7 +14,7 @@ import numpy.typing as npt
 from godwit.core.planner.brief import FORCED_POINTS, PlaceCosts
 from godwit.core.planner.levelling import Levels
 
-__all__ = ["packed", "prepare"]
+__all__ = ["may_help", "packed", "prepare"]
 
 Where = npt.NDArray[np.int32]
 
@@ -81,6 +81,31 @@ def packed(
     where = levels.origin.astype(np.int32).copy()
     where[free] = state.best
     return where
+
+
+def may_help(levels: Levels, costs: PlaceCosts, left: Sequence[int]) -> bool:
+    """Whether fewer could be left than these: by what room there would be, and by who is apart.
+
+    A bound from above, and quick: to load the search takes longer than most plans.
+    """
+    room, taken = levels.room - _held_by_fixed(levels), _taken(levels)
+    open_to: dict[int, npt.NDArray[np.bool_]] = {}
+    apart: dict[int, list[int]] = {}
+    for item in costs.must_go:
+        if levels.fixed[item]:
+            continue
+        hosts = levels.allowed[levels.row[item]] & (levels.size[item] <= room).all(axis=1)
+        for group in _groups_of(levels, item):
+            hosts = hosts & ~taken[group]
+            apart.setdefault(group, []).append(item)
+        open_to[item] = hosts
+    hopeful = [one for one in left if one in open_to and open_to[one].any()]
+    in_vain = 0
+    for group, members in apart.items():
+        hosts = np.any([open_to[one] for one in members], axis=0)
+        places = len(np.unique(levels.place_of[group][hosts])) * int(levels.most[group])
+        in_vain += max(0, sum(bool(open_to[one].any()) for one in members) - places)
+    return len(hopeful) > in_vain
 
 
 def prepare() -> None:

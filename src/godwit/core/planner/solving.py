@@ -92,31 +92,20 @@ class Solver:
     def solve(self, goes_on: Callable[[], bool]) -> Found:
         """Search until no pair of what was found is refused; whom that leaves, try to pack."""
         found = self._levelled(goes_on)
-        if self.settings.steps == 0 or not goes_on() or not self._might_fit(found.where):
+        left = self.left(found.where)
+        if not left or self.settings.steps == 0 or not goes_on():
             return found
-        packed = self._packed(goes_on)
+        packed = self._packed(left, goes_on)
         return packed if packed is not None and self._fewer(packed, found) else found
 
-    def _might_fit(self, where: Where) -> bool:
-        """Whether one that is left would have room, if those who may move made it."""
-        fixed, reading = self.fixed(), self.reading
-        room = self.site.rooms.room.copy()
-        np.subtract.at(room, reading.at[fixed], self.site.rooms.size[fixed])
-        allowed = self._allowed()
-        return any(
-            bool(
-                (allowed[self.permits.row[one]] & (self.site.rooms.size[one] <= room).all(1)).any()
-            )
-            for one in self.left(where)
-            if not reading.bundles[one].stays
-        )
-
-    def _packed(self, goes_on: Callable[[], bool]) -> Found | None:
+    def _packed(self, left: list[int], goes_on: Callable[[], bool]) -> Found | None:
         from godwit.core.planner.levelling import Workbench, improve  # noqa: PLC0415 - late
-        from godwit.core.planner.packing import packed  # noqa: PLC0415 - late
+        from godwit.core.planner.packing import may_help, packed  # noqa: PLC0415 - late
 
         for _ in range(_VETOES):
             levels = self.levels()
+            if not may_help(levels, self.costs, left):
+                return None
             where = packed(levels, self.costs, seed=self.seed, goes_on=goes_on)
             if where is None:
                 return None
