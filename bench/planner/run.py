@@ -1,6 +1,7 @@
 """How long plans take: balance, drain and repair of generated clusters, warm and from the start.
 
-Needs no lab and no root. Written: ``bench/results/planner.json``, unless ``--dry-run``.
+Needs no lab and no root. Written: ``bench/results/planner.md`` and ``planner.json``, unless
+``--dry-run``.
 """
 
 import argparse
@@ -8,6 +9,7 @@ import json
 import time
 from typing import Any, Final
 
+from bench.machine import describe_machine
 from bench.planner.clusters import make_cluster
 from bench.trials import RESULTS, say
 from godwit.core.model import Cluster
@@ -41,6 +43,28 @@ def one_plan(cluster: Cluster, request: PlanRequest, limit_s: float) -> dict[str
     }
 
 
+def table(rows: list[dict[str, Any]], about: dict[str, str]) -> str:
+    """The page of a run."""
+    lines = [
+        "# How long plans take",
+        "",
+        "Made-up clusters in which a fifth of the hosts has twice the load of the others; one",
+        "search each, on one core, compiled beforehand and loaded. Without the outlook of the moves, and",
+        "without times.",
+        "",
+        *(f"- {name}: {value}" for name, value in about.items()),
+        "",
+        "| request | hosts | VMs | s | moves | VMs that can't | cut off |",
+        "|---|--:|--:|--:|--:|--:|---|",
+        *(
+            f"| {one['request']} | {one['hosts']:,} | {one['vms']:,} | {one['seconds']:.2f}"
+            f" | {one['moves']:,} | {one['unplaced']} | {'yes' if one['was_cut_off'] else 'no'} |"
+            for one in rows
+        ),
+    ]
+    return "\n".join(lines) + "\n"
+
+
 def main() -> None:
     """Run all sizes and write the results."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -62,8 +86,10 @@ def main() -> None:
             results.append(row)
             say(f"{name} {hosts} x {vms}: {row['seconds']} s, {row['moves']} moves")
     if not asked.dry_run:
-        text = json.dumps({"limit_s": asked.limit_s, "runs": results}, indent=1)
+        about = describe_machine()
+        text = json.dumps({"about": about, "limit_s": asked.limit_s, "runs": results}, indent=1)
         (RESULTS / "planner.json").write_text(text + "\n")
+        (RESULTS / "planner.md").write_text(table(results, about))
 
 
 if __name__ == "__main__":
