@@ -53,7 +53,7 @@ def _at(values: Sequence[float], fraction: float) -> float | None:
 def table(results: dict[str, Any]) -> str:
     """The page that a person reads."""
     lines = [
-        "# Runs and swaps",
+        "# Drains and swaps",
         "",
         (
             "Clusters made from a seed, with tight memory, VMs kept apart, groups of which one may"
