@@ -66,7 +66,9 @@ def summary(rows: Rows, anchors: dict[str, Anchors]) -> dict[str, Any]:
 
 def with_scores(row: dict[str, Any], anchors: dict[str, Anchors]) -> dict[str, Any]:
     """Add the gap to the bound, and the scores where the challenge has results."""
-    scored = row | {"gap_percent": 100.0 * (row["cost"] - row["lower_bound"]) / row["lower_bound"]}
+    bound = row["lower_bound"]
+    # Of a bound of nothing there are no hundredths.
+    scored = row | {"gap_percent": 100.0 * (row["cost"] - bound) / bound if bound else None}
     if row["instance"] in anchors:
         known = anchors[row["instance"]]
         scored |= {
@@ -75,6 +77,10 @@ def with_scores(row: dict[str, Any], anchors: dict[str, Anchors]) -> dict[str, A
             "score_median": score(known.median, known, row["initial_cost"]),
         }
     return scored
+
+
+def _gap(percent: float | None) -> str:
+    return "-" if percent is None else f"{percent:.4f}"
 
 
 def table(rows: Rows, figures: dict[str, Any], about: dict[str, str]) -> str:
@@ -125,7 +131,7 @@ def _body(rows: Rows) -> list[str]:
             for key in ("score", "score_winner", "score_median")
         )
         lines.append(
-            f"| {row['instance']} | {row['cost']:,} | {row['gap_percent']:.4f}"
+            f"| {row['instance']} | {row['cost']:,} | {_gap(row['gap_percent'])}"
             f" | {' | '.join(scores)} | {row['moved']:,} | {row['processes']:,}"
             f" | {row['moves_per_s']:,.0f} | {row['wall_s']:.1f} |"
         )

@@ -150,3 +150,8 @@ def test_results_of_another_search_are_not_gone_on_from(tmp_path: Path) -> None:
     (tmp_path / "roadef.json").write_text(json.dumps({"runs": runs}))
     assert run.kept_rows(tmp_path, of="this", seed=1) == runs[:1]
     assert run.kept_rows(tmp_path / "nowhere", of="this", seed=1) == []
+
+
+def test_a_bound_of_nothing_has_no_gap_in_hundredths() -> None:
+    row = with_scores({"instance": "a2_1", "cost": 167, "lower_bound": 0}, {})
+    assert row["gap_percent"] is None
