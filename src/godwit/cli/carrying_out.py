@@ -8,7 +8,7 @@ from godwit.cli.following import follow, migration_status, run_status
 from godwit.cli.screen import Screen
 from godwit.cli.session import Session
 from godwit.cli.views.migration import show_outcome, show_run_outcome
-from godwit.cli.views.plan import show_plan
+from godwit.cli.views.plan import how_to_accept, show_plan
 from godwit.cli.words import CLOSING
 from godwit.core.errors import BadValue, OutcomeUnknown
 
@@ -25,7 +25,7 @@ def present(screen: Screen, plan: wire.Plan, *, dry_run: bool) -> None:
         screen.event("plan", plan=plan)
     if dry_run:
         if not screen.is_json:
-            screen.line("Dry run: nothing was changed.")
+            screen.line(f"Dry run: nothing was changed.{how_to_accept(plan)}")
         raise typer.Exit(int(wire.ExitStatus.OK))
 
 
@@ -39,7 +39,7 @@ def carry_out(
     abort_on_interrupt: bool,
 ) -> None:
     """Have it confirmed, accept it and follow it. Raises: typer.Exit with what it came to."""
-    if not plan.moves and plan.kind not in CLOSING:
+    if not plan.moves and not (plan.kind in CLOSING and plan.leaving):
         # Why nothing moves, the plan has said.
         left_out = plan.unplaced or (plan.timed is not None and plan.timed.stuck)
         raise typer.Exit(int(wire.ExitStatus.WORK_FAILED if left_out else wire.ExitStatus.OK))

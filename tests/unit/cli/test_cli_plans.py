@@ -29,6 +29,18 @@ def hot_cluster() -> Cluster:
     return answer_all(Cluster(generation=7, taken_at_s=0.0, hosts=hosts, vms=vms))
 
 
+def even_cluster() -> Cluster:
+    """One VM on each of the same hosts, all equally busy."""
+    cluster = hot_cluster()
+    places = dict(zip(("db", "web1", "web2"), ("kvm1", "kvm2", "kvm3"), strict=True))
+    vms = tuple(
+        replace(one, host=HostName(places[one.name]), busy_cores=1.0)
+        for one in cluster.vms
+        if one.name in places
+    )
+    return replace(cluster, vms=vms)
+
+
 @pytest.fixture
 def hot(world: World) -> World:
     world.controller.cluster = hot_cluster()
@@ -61,14 +73,7 @@ def test_a_balance_says_what_it_gains_and_costs_before_it_asks(
 def test_nothing_worth_moving_is_an_answer_and_no_question(
     godwit: CommandLine, hot: World, person: None
 ) -> None:
-    cluster = hot.controller.cluster
-    even = dict(zip(("db", "web1", "web2"), ("kvm1", "kvm2", "kvm3"), strict=True))
-    vms = tuple(
-        replace(one, host=HostName(even[one.name]), busy_cores=1.0)
-        for one in cluster.vms
-        if one.name in even
-    )
-    hot.controller.cluster = replace(cluster, vms=vms)
+    hot.controller.cluster = even_cluster()
     ran = godwit("balance")
     assert ran.status == 0
     assert "Balance: nothing is to be moved." in ran.out
@@ -111,6 +116,25 @@ def test_a_plan_is_accepted_later_by_its_id(godwit: CommandLine, hot: World) -> 
     for what in ("p-000000", "r-000000"):
         assert "Why this VM: kvm1 has 100 %" in godwit("why", what).out
     assert godwit("accept", "p-00000f", "--yes").status == 2
+
+
+def test_a_dry_run_names_the_plan_that_it_made(godwit: CommandLine, hot: World) -> None:
+    for number, args in enumerate((("balance",), ("migrate", "db"))):
+        ran = godwit(*args, "--dry-run")
+        assert f"nothing was changed. Carry it out with: godwit accept p-{number:06x}" in ran.out
+        assert godwit("accept", f"p-{number:06x}", "--yes").status == 0
+
+
+def test_a_mix_with_nothing_to_move_asks_nothing(
+    godwit: CommandLine, hot: World, person: None
+) -> None:
+    hot.controller.cluster = even_cluster()
+    ran = godwit("plan", "mix", "--repair", "--balance")
+    assert "Nothing was changed." in ran.out
+    assert "accept" not in ran.out
+    done = godwit("accept", "p-000000")
+    assert done.status == 0
+    assert "?" not in done.out
 
 
 def test_what_was_emptied_comes_back(godwit: CommandLine, hot: World) -> None:

@@ -182,7 +182,7 @@ def _show(
     file: Path | None,
 ) -> None:
     from godwit.cli.screen import Screen
-    from godwit.cli.views.plan import show_plan
+    from godwit.cli.views.plan import how_to_accept, show_plan
 
     screen = Screen(searching.output)
     plan = _live(ctx, screen, asked) if file is None else _offline(screen, asked, file)
@@ -192,8 +192,8 @@ def _show(
     show_plan(screen, plan)
     if file is not None:
         screen.line(f"Planned for the cluster in {file}, as it was when that was saved.")
-    elif plan.moves:
-        screen.line(f"Nothing was changed. Carry it out with: godwit accept {plan.id}")
+    else:
+        screen.line(f"Nothing was changed.{how_to_accept(plan)}")
 
 
 def _live(ctx: typer.Context, screen: "Screen", asked: "wire.SearchedRequest") -> "wire.Plan":

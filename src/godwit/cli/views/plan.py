@@ -8,7 +8,7 @@ from godwit.cli.views.worth import show_terms, show_worth
 from godwit.cli.words import CLOSING, KINDS, bandwidth_of, count_words
 from godwit.core.units import format_bytes, format_duration
 
-__all__ = ["show_plan", "show_unplaced"]
+__all__ = ["how_to_accept", "show_plan", "show_unplaced"]
 
 
 def show_plan(screen: Screen, plan: wire.Plan, *, whole: bool = True) -> None:
@@ -30,6 +30,11 @@ def show_plan(screen: Screen, plan: wire.Plan, *, whole: bool = True) -> None:
         screen.line(f"Note: {note}")
     if not alone:
         show_terms(screen, plan)
+
+
+def how_to_accept(plan: wire.Plan) -> str:
+    """What is said behind a plan that was only shown; nothing where there is nothing to do."""
+    return f" Carry it out with: godwit accept {plan.id}" if plan.moves else ""
 
 
 def _show_heading(screen: Screen, plan: wire.Plan) -> None:
